@@ -1,0 +1,196 @@
+//! One frame: grouping new chunks, compressing, and the way back with every digest checked.
+
+use crate::digest;
+use crate::error::{Class, Error, Result};
+use reel_tape::layout::frame::{Codec, Frame, MAX_PLAIN};
+use reel_tape::layout::segment::ChunkEntry;
+use zerocopy::little_endian::U32;
+
+/// How frames are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// zstd at a level from -7 to 19.
+    Zstd(i32),
+}
+
+impl Compression {
+    /// Levels that are accepted.
+    pub const LEVELS: std::ops::RangeInclusive<i32> = -7..=19;
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Compression::Zstd(1)
+    }
+}
+
+/// A frame as a record, ready for the medium.
+pub struct EncodedFrame {
+    /// The record.
+    pub record: Vec<u8>,
+    /// Stored bytes, without heads.
+    pub stored: u64,
+    /// Index in the segment of its first chunk.
+    pub first: u32,
+    /// Number of its chunks.
+    pub count: u32,
+}
+
+/// Groups and compresses chunks; one for each worker, its context and buffers are used again and again.
+pub struct FrameEncoder {
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+    lengths: Vec<U32>,
+}
+
+impl FrameEncoder {
+    /// An encoder for a way of compressing.
+    pub fn new(compression: Compression) -> Result<Self> {
+        let compressor = match compression {
+            Compression::None => None,
+            Compression::Zstd(level) => Some(
+                zstd::bulk::Compressor::new(level)
+                    .map_err(|e| Error::io("zstd", &format!("cannot prepare level {level}"), e))?,
+            ),
+        };
+        Ok(FrameEncoder {
+            compressor,
+            plain: Vec::with_capacity(MAX_PLAIN),
+            packed: Vec::with_capacity(MAX_PLAIN + MAX_PLAIN / 128),
+            lengths: Vec::new(),
+        })
+    }
+
+    /// Makes frames of `chunks`, the new ones of a piece in claim order, which are numbered from `first`.
+    pub fn encode<'a>(
+        &mut self,
+        set: u32,
+        segment: u32,
+        mut first: u32,
+        chunks: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Vec<EncodedFrame>> {
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            if !self.lengths.is_empty() && self.plain.len() + chunk.len() > MAX_PLAIN {
+                frames.push(self.close(set, segment, &mut first)?);
+            }
+            self.plain.extend_from_slice(chunk);
+            self.lengths.push((chunk.len() as u32).into());
+        }
+        if !self.lengths.is_empty() {
+            frames.push(self.close(set, segment, &mut first)?);
+        }
+        Ok(frames)
+    }
+
+    fn close(&mut self, set: u32, segment: u32, first: &mut u32) -> Result<EncodedFrame> {
+        let mut codec = Codec::None;
+        if let Some(compressor) = &mut self.compressor {
+            self.packed.clear();
+            compressor
+                .compress_to_buffer(&self.plain, &mut self.packed)
+                .map_err(|e| Error::io("zstd", "cannot compress a frame", e))?;
+            // Above 97 % a restore is better off without the decoder (performance.md 2.6).
+            if self.packed.len() * 100 <= self.plain.len() * 97 {
+                codec = Codec::Zstd;
+            }
+        }
+        let stored = if codec == Codec::Zstd { &self.packed } else { &self.plain };
+        let frame = Frame {
+            set,
+            segment,
+            first: *first,
+            codec,
+            digest: digest::of(stored),
+            lengths: &self.lengths,
+            stored,
+        };
+        let mut record = Vec::with_capacity(stored.len() + 4 * self.lengths.len() + 128);
+        frame.append_record(&mut record);
+        let count = self.lengths.len() as u32;
+        let encoded = EncodedFrame { record, stored: stored.len() as u64, first: *first, count };
+        *first += count;
+        self.plain.clear();
+        self.lengths.clear();
+        Ok(encoded)
+    }
+}
+
+/// Unpacks frames; one for each worker.
+pub struct FrameDecoder {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    plain: Vec<u8>,
+}
+
+impl FrameDecoder {
+    /// A decoder.
+    pub fn new() -> Result<Self> {
+        let decompressor =
+            zstd::bulk::Decompressor::new().map_err(|e| Error::io("zstd", "cannot prepare the decoder", e))?;
+        Ok(FrameDecoder { decompressor, plain: Vec::with_capacity(MAX_PLAIN) })
+    }
+
+    /// The plain bytes of a frame, after its digest was checked. The chunks in them are not checked yet.
+    pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<&'a [u8]> {
+        let object = || format!("frame of set {}, segment {}, chunk {}", frame.set, frame.segment, frame.first);
+        if digest::of(frame.stored) != frame.digest {
+            return Err(Error::new(
+                Class::Checksum,
+                object(),
+                "the stored bytes do not have the digest that its head says",
+            ));
+        }
+        if frame.codec == Codec::None {
+            return Ok(frame.stored);
+        }
+        let wanted = frame.plain_len();
+        self.plain.clear();
+        self.plain.reserve(wanted);
+        let unpacked = self.decompressor.decompress_to_buffer(frame.stored, &mut self.plain);
+        if unpacked.is_ok_and(|len| len == wanted) {
+            return Ok(&self.plain);
+        }
+        Err(Error::new(Class::Format, object(), format!("it does not unpack to its {wanted} plain bytes")))
+    }
+}
+
+/// Is this the chunk that the segment's entry promises?
+pub fn chunk_is(entry: &ChunkEntry, bytes: &[u8]) -> bool {
+    entry.length.get() as usize == bytes.len() && digest::of(bytes) == entry.digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reel_tape::layout::record::{HEADER_LEN, RecordHeader};
+
+    #[test]
+    fn frames_hold_up_to_256_kib_and_decode_to_what_went_in() {
+        for compression in [Compression::None, Compression::Zstd(1), Compression::Zstd(-7)] {
+            let chunks: Vec<Vec<u8>> = (0..30u8).map(|i| vec![i; 30_000]).collect();
+            let mut encoder = FrameEncoder::new(compression).unwrap();
+            let frames = encoder.encode(1, 2, 5, chunks.iter().map(Vec::as_slice)).unwrap();
+            assert_eq!(frames.iter().map(|f| (f.first, f.count)).collect::<Vec<_>>(), [
+                (5, 8),
+                (13, 8),
+                (21, 8),
+                (29, 6)
+            ]);
+            let mut decoder = FrameDecoder::new().unwrap();
+            let mut all = Vec::new();
+            for encoded in &frames {
+                let header = RecordHeader::decode(&encoded.record).unwrap();
+                let mut plain = Vec::new();
+                let body = header.open(&encoded.record[HEADER_LEN..], &mut plain).unwrap();
+                let frame = Frame::decode(body).unwrap();
+                all.extend_from_slice(decoder.decode(&frame).unwrap());
+                let wrong = Frame { digest: [0; 32], ..frame };
+                assert_eq!(decoder.decode(&wrong).unwrap_err().class(), Class::Checksum);
+            }
+            assert_eq!(all, chunks.concat());
+        }
+    }
+}

@@ -1,0 +1,660 @@
+//! Recipes: fragments of typed runs, a stream's attributes and its end (`docs/format.md` section 9).
+
+use super::{Fields, Result, malformed};
+use zerocopy::little_endian::{I64, U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Most page ranges that an end records.
+pub const MAX_PAGE_RANGES: usize = 4096;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawFragment {
+    set: U32,
+    stream: U32,
+    fragment: U32,
+    flags: U32,
+    offset: U64,
+    length: U64,
+    segments: U32,
+    runs: U32,
+    attributes: U32,
+    end: U32,
+    reserved: U64,
+}
+const _: () = assert!(size_of::<RawFragment>() == 56);
+const FIRST: u32 = 1;
+const LAST: u32 = 2;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawSegmentRef {
+    set: U32,
+    segment: U32,
+}
+const _: () = assert!(size_of::<RawSegmentRef>() == 8);
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawRun {
+    kind: u8,
+    reserved: u8,
+    segment: U16,
+    first: U32,
+    tail: [u8; 8],
+}
+const _: () = assert!(size_of::<RawRun>() == 16);
+
+/// A stretch of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// Chunks of one segment, one after the other.
+    Data {
+        /// Set number.
+        set: u32,
+        /// Segment of the set.
+        segment: u32,
+        /// Index of the first chunk.
+        first: u32,
+        /// Number of chunks.
+        count: u32,
+        /// Bytes of all of them.
+        length: u32,
+    },
+    /// Bytes that were read as zeros.
+    Zero(u64),
+    /// Bytes that the source reported to hold no data.
+    Hole(u64),
+}
+
+impl Run {
+    /// Bytes of the stream that it stands for.
+    pub fn len(&self) -> u64 {
+        match self {
+            Run::Data { length, .. } => u64::from(*length),
+            Run::Zero(length) | Run::Hole(length) => *length,
+        }
+    }
+
+    /// Does it stand for no bytes? No run of a fragment does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends `next` to `runs`, joined with the last one where it continues that.
+    pub fn push(runs: &mut Vec<Run>, next: Run) {
+        match (runs.last_mut(), next) {
+            (Some(Run::Zero(a)), Run::Zero(b)) | (Some(Run::Hole(a)), Run::Hole(b)) => *a += b,
+            (
+                Some(Run::Data { set, segment, first, count, length }),
+                Run::Data { set: set2, segment: segment2, first: first2, count: count2, length: length2 },
+            ) if (*set, *segment) == (set2, segment2)
+                && first.checked_add(*count) == Some(first2)
+                && length.checked_add(length2).is_some() =>
+            {
+                *count += count2;
+                *length += length2;
+            }
+            _ => runs.push(next),
+        }
+    }
+}
+
+/// What a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum NodeKind {
+    /// A regular file.
+    #[default]
+    File = 1,
+    /// A directory.
+    Directory = 2,
+    /// A symbolic link.
+    Symlink = 3,
+    /// Another name of a file of the set.
+    HardLink = 4,
+    /// The contents of a block device.
+    BlockDevice = 5,
+    /// Bytes that were pushed: standard input, a library call.
+    Pushed = 6,
+}
+
+/// How a stream was cut into chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cut {
+    /// Content-defined.
+    #[default]
+    Content,
+    /// Aligned units of so many bytes.
+    Pages(u32),
+}
+
+/// The format in which a stream was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recognised {
+    /// None.
+    #[default]
+    Nothing,
+    /// An ESE database with its page size in bytes.
+    EseDatabase(u32),
+    /// An ESE log with its generation.
+    EseLog(u32),
+    /// An SQLite database with its page size in bytes.
+    Sqlite(u32),
+}
+
+/// Name and attributes of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamHead {
+    /// Path in the set; `/` between components.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Permission bits with set-user-id, set-group-id and sticky.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Owner's name; empty where unknown.
+    pub owner: Vec<u8>,
+    /// Group's name; empty where unknown.
+    pub group: Vec<u8>,
+    /// Modification time: seconds and nanoseconds since 1970 UTC.
+    pub mtime: (i64, u32),
+    /// Text of a symbolic link, or the stream name that a hard link shares.
+    pub link: Option<Vec<u8>>,
+    /// Extended attributes by name, POSIX ACLs among them.
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Length in bytes when reading began, where known.
+    pub source_length: Option<u64>,
+    /// How it was cut.
+    pub cut: Cut,
+    /// What it was recognised as.
+    pub recognised: Recognised,
+}
+
+const NAME: u16 = 0x8001;
+const KIND: u16 = 0x8002;
+const MODE: u16 = 3;
+const IDS: u16 = 4;
+const OWNER: u16 = 5;
+const GROUP: u16 = 6;
+const MTIME: u16 = 7;
+const LINK: u16 = 0x8008;
+const XATTR: u16 = 9;
+const SOURCE_LENGTH: u16 = 10;
+const CUT: u16 = 11;
+const RECOGNISED: u16 = 12;
+
+impl StreamHead {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160);
+        let mut put = |tag: u16, parts: &[&[u8]]| {
+            let len = parts.iter().map(|p| p.len()).sum::<usize>() as u32;
+            out.extend_from_slice(&tag.to_le_bytes());
+            out.extend_from_slice(&[0; 2]);
+            out.extend_from_slice(&len.to_le_bytes());
+            parts.iter().for_each(|p| out.extend_from_slice(p));
+        };
+        put(NAME, &[&self.name]);
+        put(KIND, &[&[self.kind as u8]]);
+        put(MODE, &[&self.mode.to_le_bytes()]);
+        put(IDS, &[&self.uid.to_le_bytes(), &self.gid.to_le_bytes()]);
+        put(OWNER, &[&self.owner]);
+        put(GROUP, &[&self.group]);
+        put(MTIME, &[&self.mtime.0.to_le_bytes(), &self.mtime.1.to_le_bytes()]);
+        if let Some(link) = &self.link {
+            put(LINK, &[link]);
+        }
+        for (name, value) in &self.xattrs {
+            put(XATTR, &[&(name.len() as u16).to_le_bytes(), name, value]);
+        }
+        if let Some(length) = self.source_length {
+            put(SOURCE_LENGTH, &[&length.to_le_bytes()]);
+        }
+        let (cut, unit) = match self.cut {
+            Cut::Content => (1u8, 0),
+            Cut::Pages(unit) => (2, unit),
+        };
+        put(CUT, &[&[cut], &unit.to_le_bytes()]);
+        let recognised = match self.recognised {
+            Recognised::Nothing => None,
+            Recognised::EseDatabase(page) => Some((1u8, page)),
+            Recognised::EseLog(generation) => Some((2, generation)),
+            Recognised::Sqlite(page) => Some((3, page)),
+        };
+        if let Some((format, number)) = recognised {
+            put(RECOGNISED, &[&[format], &number.to_le_bytes()]);
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<StreamHead> {
+        let mut head = StreamHead::default();
+        let mut fields = Fields::new("attributes", bytes);
+        let (mut named, mut kinded) = (false, false);
+        while !fields.is_empty() {
+            let raw: &RawTag = fields.one()?;
+            let value = fields.bytes(raw.length.get() as usize)?;
+            let mut value = Fields::new("attribute", value);
+            match raw.tag.get() {
+                NAME => {
+                    head.name = value.rest().to_vec();
+                    named = true;
+                    continue;
+                }
+                KIND => {
+                    head.kind = node_kind(*value.one::<u8>()?)?;
+                    kinded = true;
+                }
+                MODE => head.mode = value.one::<U32>()?.get(),
+                IDS => (head.uid, head.gid) = (value.one::<U32>()?.get(), value.one::<U32>()?.get()),
+                OWNER => {
+                    head.owner = value.rest().to_vec();
+                    continue;
+                }
+                GROUP => {
+                    head.group = value.rest().to_vec();
+                    continue;
+                }
+                MTIME => head.mtime = (value.one::<I64>()?.get(), value.one::<U32>()?.get()),
+                LINK => {
+                    head.link = Some(value.rest().to_vec());
+                    continue;
+                }
+                XATTR => {
+                    let name = value.one::<U16>()?.get();
+                    let name = value.bytes(usize::from(name))?.to_vec();
+                    head.xattrs.push((name, value.rest().to_vec()));
+                    continue;
+                }
+                SOURCE_LENGTH => head.source_length = Some(value.one::<U64>()?.get()),
+                CUT => {
+                    let kind = *value.one::<u8>()?;
+                    let unit = value.one::<U32>()?.get();
+                    head.cut = if kind == 2 { Cut::Pages(unit) } else { Cut::Content };
+                }
+                RECOGNISED => {
+                    let format = *value.one::<u8>()?;
+                    let number = value.one::<U32>()?.get();
+                    head.recognised = match format {
+                        1 => Recognised::EseDatabase(number),
+                        2 => Recognised::EseLog(number),
+                        3 => Recognised::Sqlite(number),
+                        _ => Recognised::Nothing,
+                    };
+                }
+                tag if tag & 0x8000 != 0 => {
+                    return malformed(format!("attribute tag {tag:04x} is not known: a newer release is needed"));
+                }
+                _ => continue,
+            }
+            value.finish()?;
+        }
+        if !named || !kinded {
+            return malformed("the attributes of a stream lack its name or kind");
+        }
+        Ok(head)
+    }
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawTag {
+    tag: U16,
+    reserved: U16,
+    length: U32,
+}
+const _: () = assert!(size_of::<RawTag>() == 8);
+
+fn node_kind(byte: u8) -> Result<NodeKind> {
+    use NodeKind::*;
+    match [File, Directory, Symlink, HardLink, BlockDevice, Pushed].into_iter().find(|k| *k as u8 == byte) {
+        Some(kind) => Ok(kind),
+        None => malformed(format!("stream kind {byte} is not known: a newer release is needed")),
+    }
+}
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawEnd {
+    length: U64,
+    root: [u8; 32],
+    flags: U32,
+    ranges: U32,
+    good: U64,
+    bad: U64,
+    zero: U64,
+    past_end: U64,
+    owned_end: U32,
+    headers: u8,
+    reserved: [u8; 3],
+}
+const _: () = assert!(size_of::<RawEnd>() == 88);
+const CHANGED: u32 = 1;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
+#[repr(C)]
+struct RawPageRange {
+    first: U32,
+    count: U32,
+    what: U32,
+}
+const _: () = assert!(size_of::<RawPageRange>() == 12);
+
+/// Pages that failed their check, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRange {
+    /// Number of the first page.
+    pub first: u32,
+    /// Number of pages.
+    pub count: u32,
+    /// They lie past the owned end.
+    pub past_end: bool,
+}
+
+/// What the check of a database's pages found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageReport {
+    /// Pages verified and good.
+    pub good: u64,
+    /// Pages bad (JET -1018), those past the owned end not counted.
+    pub bad: u64,
+    /// Zero pages.
+    pub zero: u64,
+    /// Pages past the owned end that fail.
+    pub past_end: u64,
+    /// Last page of page 2's tree; 0 where it is not known.
+    pub owned_end: u32,
+    /// The first header page fails.
+    pub header_bad: bool,
+    /// The shadow header page fails.
+    pub shadow_bad: bool,
+    /// The pages that fail, in order; at most [`MAX_PAGE_RANGES`] ranges.
+    pub ranges: Vec<PageRange>,
+}
+
+/// The end of a stream: its length and root, and what reading it found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamEnd {
+    /// Length in bytes.
+    pub length: u64,
+    /// Root (`docs/format.md` section 13).
+    pub root: [u8; 32],
+    /// It changed while being read.
+    pub changed: bool,
+    /// Pages of a database.
+    pub pages: PageReport,
+}
+
+impl StreamEnd {
+    fn encode(&self) -> Vec<u8> {
+        let pages = &self.pages;
+        let ranges = &pages.ranges[..pages.ranges.len().min(MAX_PAGE_RANGES)];
+        let raw = RawEnd {
+            length: self.length.into(),
+            root: self.root,
+            flags: (if self.changed { CHANGED } else { 0 }).into(),
+            ranges: (ranges.len() as u32).into(),
+            good: pages.good.into(),
+            bad: pages.bad.into(),
+            zero: pages.zero.into(),
+            past_end: pages.past_end.into(),
+            owned_end: pages.owned_end.into(),
+            headers: u8::from(pages.header_bad) | u8::from(pages.shadow_bad) << 1,
+            reserved: [0; 3],
+        };
+        let mut out = raw.as_bytes().to_vec();
+        for range in ranges {
+            let raw = RawPageRange {
+                first: range.first.into(),
+                count: range.count.into(),
+                what: (1 + u32::from(range.past_end)).into(),
+            };
+            out.extend_from_slice(raw.as_bytes());
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<StreamEnd> {
+        let mut fields = Fields::new("end of a stream", bytes);
+        let raw: &RawEnd = fields.one()?;
+        let ranges: &[RawPageRange] = fields.many(raw.ranges.get())?;
+        fields.finish()?;
+        Ok(StreamEnd {
+            length: raw.length.get(),
+            root: raw.root,
+            changed: raw.flags.get() & CHANGED != 0,
+            pages: PageReport {
+                good: raw.good.get(),
+                bad: raw.bad.get(),
+                zero: raw.zero.get(),
+                past_end: raw.past_end.get(),
+                owned_end: raw.owned_end.get(),
+                header_bad: raw.headers & 1 != 0,
+                shadow_bad: raw.headers & 2 != 0,
+                ranges: ranges
+                    .iter()
+                    .map(|r| PageRange {
+                        first: r.first.get(),
+                        count: r.count.get(),
+                        past_end: r.what.get() == 2,
+                    })
+                    .collect(),
+            },
+        })
+    }
+}
+
+/// How a range of a stream is put together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fragment {
+    /// Set number.
+    pub set: u32,
+    /// Stream, numbered from 0 in the set.
+    pub stream: u32,
+    /// Fragment of the stream, from 0.
+    pub fragment: u32,
+    /// First byte of the stream that it covers.
+    pub offset: u64,
+    /// The runs.
+    pub runs: Vec<Run>,
+    /// Name and attributes, in the first fragment.
+    pub head: Option<StreamHead>,
+    /// Length and root, in the last fragment.
+    pub end: Option<StreamEnd>,
+}
+
+impl Fragment {
+    /// Bytes covered.
+    pub fn length(&self) -> u64 {
+        self.runs.iter().map(Run::len).sum()
+    }
+
+    /// Appends the fragment to the body of a fragments record.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        let mut segments: Vec<RawSegmentRef> = Vec::new();
+        let mut numbers = std::collections::HashMap::new();
+        let mut runs = Vec::with_capacity(self.runs.len());
+        for run in &self.runs {
+            let mut raw = RawRun { kind: 0, reserved: 0, segment: 0.into(), first: 0.into(), tail: [0; 8] };
+            match *run {
+                Run::Data { set, segment, first, count, length } => {
+                    let number = *numbers.entry((set, segment)).or_insert_with(|| {
+                        segments.push(RawSegmentRef { set: set.into(), segment: segment.into() });
+                        segments.len() - 1
+                    });
+                    assert!(number <= usize::from(u16::MAX), "a fragment names more than 65,536 segments");
+                    raw.kind = 1;
+                    raw.segment = (number as u16).into();
+                    raw.first = first.into();
+                    raw.tail[..4].copy_from_slice(&count.to_le_bytes());
+                    raw.tail[4..].copy_from_slice(&length.to_le_bytes());
+                }
+                Run::Zero(length) => {
+                    raw.kind = 2;
+                    raw.tail = length.to_le_bytes();
+                }
+                Run::Hole(length) => {
+                    raw.kind = 3;
+                    raw.tail = length.to_le_bytes();
+                }
+            }
+            runs.push(raw);
+        }
+        let attributes = self.head.as_ref().map(StreamHead::encode).unwrap_or_default();
+        let end = self.end.as_ref().map(StreamEnd::encode).unwrap_or_default();
+        let first = if self.head.is_some() { FIRST } else { 0 };
+        let last = if self.end.is_some() { LAST } else { 0 };
+        let raw = RawFragment {
+            set: self.set.into(),
+            stream: self.stream.into(),
+            fragment: self.fragment.into(),
+            flags: (first | last).into(),
+            offset: self.offset.into(),
+            length: self.length().into(),
+            segments: (segments.len() as u32).into(),
+            runs: (runs.len() as u32).into(),
+            attributes: (attributes.len() as u32).into(),
+            end: (end.len() as u32).into(),
+            reserved: 0.into(),
+        };
+        for part in [raw.as_bytes(), segments.as_bytes(), runs.as_bytes(), &attributes, &end] {
+            out.extend_from_slice(part);
+        }
+    }
+
+    /// Takes the body of a fragments record apart.
+    pub fn decode_all(body: &[u8]) -> Result<Vec<Fragment>> {
+        let mut fields = Fields::new("fragment", body);
+        let mut fragments = Vec::new();
+        while !fields.is_empty() {
+            fragments.push(Self::decode(&mut fields)?);
+        }
+        Ok(fragments)
+    }
+
+    fn decode(fields: &mut Fields<'_>) -> Result<Fragment> {
+        let raw = *fields.one::<RawFragment>()?;
+        let segments: &[RawSegmentRef] = fields.many(raw.segments.get())?;
+        let raw_runs: &[RawRun] = fields.many(raw.runs.get())?;
+        let attributes = fields.bytes(raw.attributes.get() as usize)?;
+        let end = fields.bytes(raw.end.get() as usize)?;
+        let flags = raw.flags.get();
+        if flags & !(FIRST | LAST) != 0 {
+            return malformed(format!("fragment flags {flags:08x} are not known: a newer release is needed"));
+        }
+        let mut total = 0u64;
+        let mut runs = Vec::with_capacity(raw_runs.len());
+        for raw in raw_runs {
+            let run = decode_run(raw, segments)?;
+            let Some(sum) = total.checked_add(run.len()).filter(|_| !run.is_empty()) else {
+                return malformed("a run of no bytes, or runs past the largest length");
+            };
+            total = sum;
+            runs.push(run);
+        }
+        if total != raw.length.get() || raw.offset.get().checked_add(total).is_none() {
+            return malformed(format!("the runs of a fragment cover {total} bytes, its head says {}", raw.length));
+        }
+        Ok(Fragment {
+            set: raw.set.get(),
+            stream: raw.stream.get(),
+            fragment: raw.fragment.get(),
+            offset: raw.offset.get(),
+            runs,
+            head: (flags & FIRST != 0).then(|| StreamHead::decode(attributes)).transpose()?,
+            end: (flags & LAST != 0).then(|| StreamEnd::decode(end)).transpose()?,
+        })
+    }
+}
+
+fn decode_run(raw: &RawRun, segments: &[RawSegmentRef]) -> Result<Run> {
+    let [count, length] = [0, 4].map(|at| {
+        let mut word = [0; 4];
+        word.copy_from_slice(&raw.tail[at..at + 4]);
+        u32::from_le_bytes(word)
+    });
+    match raw.kind {
+        1 => {
+            let Some(segment) = segments.get(usize::from(raw.segment.get())) else {
+                return malformed(format!("a run names segment reference {} of {}", raw.segment, segments.len()));
+            };
+            let first = raw.first.get();
+            if count == 0 || first.checked_add(count).is_none() {
+                return malformed("a run of no chunks, or chunks past the largest number");
+            }
+            Ok(Run::Data { set: segment.set.get(), segment: segment.segment.get(), first, count, length })
+        }
+        2 => Ok(Run::Zero(u64::from_le_bytes(raw.tail))),
+        3 => Ok(Run::Hole(u64::from_le_bytes(raw.tail))),
+        other => malformed(format!("run kind {other} is not known: a newer release is needed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment() -> Fragment {
+        Fragment {
+            set: 3,
+            stream: 4,
+            fragment: 0,
+            offset: 0,
+            runs: vec![
+                Run::Data { set: 3, segment: 0, first: 5, count: 2, length: 100 },
+                Run::Hole(1 << 40),
+                Run::Data { set: 1, segment: 9, first: 0, count: 1, length: 50 },
+                Run::Zero(7),
+            ],
+            head: Some(StreamHead {
+                name: b"a/b\xff".to_vec(),
+                mode: 0o644,
+                mtime: (-1, 999),
+                link: Some(b"target".to_vec()),
+                xattrs: vec![(b"user.x".to_vec(), b"1".to_vec()), (b"user.y".to_vec(), Vec::new())],
+                source_length: Some(157),
+                cut: Cut::Pages(4096),
+                recognised: Recognised::EseDatabase(4096),
+                ..StreamHead::default()
+            }),
+            end: Some(StreamEnd {
+                length: (1 << 40) + 157,
+                root: [8; 32],
+                changed: true,
+                pages: PageReport {
+                    bad: 2,
+                    header_bad: true,
+                    ranges: vec![PageRange { first: 9, count: 2, past_end: true }],
+                    ..PageReport::default()
+                },
+            }),
+        }
+    }
+
+    #[test]
+    fn fragments_read_back_as_written_and_no_cut_body_is_taken() {
+        let (one, mut two) = (fragment(), fragment());
+        (two.fragment, two.head, two.end) = (1, None, None);
+        let mut body = Vec::new();
+        one.append(&mut body);
+        let first_len = body.len();
+        two.append(&mut body);
+        assert_eq!(Fragment::decode_all(&body).unwrap(), [one, two]);
+        for len in (1..body.len()).filter(|len| *len != first_len) {
+            assert!(Fragment::decode_all(&body[..len]).is_err(), "length {len}");
+        }
+    }
+
+    #[test]
+    fn runs_that_continue_each_other_are_joined() {
+        let mut runs = Vec::new();
+        let data = |first, count| Run::Data { set: 1, segment: 0, first, count, length: count * 10 };
+        for run in [data(0, 2), data(2, 1), data(4, 1), Run::Zero(5), Run::Zero(5), Run::Hole(5)] {
+            Run::push(&mut runs, run);
+        }
+        assert_eq!(runs, [data(0, 3), data(4, 1), Run::Zero(10), Run::Hole(5)]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads blocks and records where a catalog says that they stand.
+
+use super::misplaced;
+use crate::error::{Error, Result};
+use crate::layout::block::{BlockHeader, BlockKind, HEADER_LEN, NO_RECORD};
+use crate::layout::label::{self, Label};
+use crate::layout::record::{self, RecordHeader, RecordKind};
+use crate::layout::segment::Place;
+use crate::medium::{Medium, Read};
+use uuid::Uuid;
+
+/// Reads one block and checks it: its CRC, and that it stands where it says. `block` then holds it whole.
+pub fn read_block(medium: &mut dyn Medium, object: u64, block: &mut Vec<u8>) -> Result<BlockHeader> {
+    if medium.position() != object {
+        medium.locate(object)?;
+    }
+    let found = match medium.read(block)? {
+        Read::Block(_) => None,
+        Read::Filemark => Some("a filemark where a block was expected"),
+        Read::EndOfData => Some("the end of data where a block was expected"),
+    };
+    if let Some(what) = found {
+        return Err(Error::Format {
+            medium: medium.name().to_owned(),
+            object,
+            byte: medium.byte_address(object),
+            what: what.to_owned(),
+        });
+    }
+    check_block(medium, object, block)
+}
+
+/// Checks a block that was read as object `object`.
+pub fn check_block(medium: &dyn Medium, object: u64, block: &[u8]) -> Result<BlockHeader> {
+    let header = BlockHeader::decode(block).map_err(|m| misplaced(medium, object, &m))?.0;
+    if header.object != object {
+        return Err(Error::Format {
+            medium: medium.name().to_owned(),
+            object,
+            byte: medium.byte_address(object),
+            what: format!("a repeated or moved block: it was written as object {}", header.object),
+        });
+    }
+    Ok(header)
+}
+
+/// Reads the labels in file 0. `VOL1` may be damaged, the label block may not.
+pub fn read_label(medium: &mut dyn Medium) -> Result<Label> {
+    let mut block = Vec::new();
+    medium.locate(0)?;
+    let first = medium.read(&mut block);
+    let ours = matches!(first, Ok(Read::Block(_))) && label::is_our_vol1(&block);
+    let header = read_block(medium, 1, &mut block).map_err(|error| {
+        if ours {
+            return error;
+        }
+        Error::Format {
+            medium: medium.name().to_owned(),
+            object: 0,
+            byte: Some(0),
+            what: "no volume of Reelmover: neither its VOL1 label nor its label block stands at the beginning".into(),
+        }
+    })?;
+    let mut plain = Vec::new();
+    let label = only_record(&block, RecordKind::Label, &mut plain).and_then(Label::decode);
+    let label = label.map_err(|m| misplaced(medium, 1, &m))?;
+    if (header.kind, label.pool, label.volume) != (BlockKind::Label, header.pool, header.volume) {
+        let what = "a label block whose label names another pool or volume".into();
+        return Err(misplaced(medium, 1, &crate::layout::Malformed(what)));
+    }
+    Ok(label)
+}
+
+/// The plain body of the first record of a block, which must lie in it whole and be of the kind expected.
+pub fn only_record<'a>(
+    block: &'a [u8],
+    kind: RecordKind,
+    plain: &'a mut Vec<u8>,
+) -> crate::layout::Result<&'a [u8]> {
+    let payload = block.get(HEADER_LEN..).unwrap_or_default();
+    let header = RecordHeader::decode(payload)?;
+    let body = payload.get(record::HEADER_LEN..record::HEADER_LEN + header.body);
+    let Some(body) = body.filter(|_| header.kind == kind) else {
+        return Err(crate::layout::Malformed(format!(
+            "a record of kind {:?} and {} bytes, expected {kind:?} in one block",
+            header.kind, header.body
+        )));
+    };
+    header.open(body, plain)
+}
+
+/// Reads records of the data stream by place, going forward over a volume.
+pub struct FrameReader {
+    medium: Box<dyn Medium>,
+    pool: Uuid,
+    volume: Uuid,
+    block: Vec<u8>,
+    /// Object and header of what `block` holds.
+    current: Option<(u64, BlockHeader)>,
+}
+
+impl FrameReader {
+    /// Reads from a volume of a pool.
+    pub fn new(medium: Box<dyn Medium>, pool: Uuid, volume: Uuid) -> Self {
+        FrameReader { medium, pool, volume, block: Vec::new(), current: None }
+    }
+
+    /// Name of the medium, for messages.
+    pub fn name(&self) -> &str {
+        self.medium.name()
+    }
+
+    /// The medium.
+    pub fn into_medium(self) -> Box<dyn Medium> {
+        self.medium
+    }
+
+    /// Appends to `out` the record of `length` bytes (header included) that begins at `place` of the part whose header block
+    /// is object `header_object`. Its CRC is not checked here.
+    ///
+    /// A block between, damaged or not, that does not belong to the record is passed over; what fails is the first block
+    /// without which the record is not whole.
+    pub fn record(
+        &mut self,
+        set: u32,
+        header_object: u64,
+        place: Place,
+        length: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let mut object = header_object + u64::from(place.index);
+        let mut at = place.offset as usize;
+        let mut wanted = length as usize;
+        let mut first_error = None;
+        let begin = object;
+        while wanted > 0 {
+            match self.load(object) {
+                Ok(header) if header.set != set => {
+                    return Err(first_error.unwrap_or_else(|| {
+                        self.misfit(object, format!("a block of set {}, expected set {set}", header.set))
+                    }));
+                }
+                Ok(header) if header.kind == BlockKind::Data => {
+                    let payload = &self.block[HEADER_LEN..];
+                    let continues = if header.first_record == NO_RECORD {
+                        payload.len()
+                    } else {
+                        header.first_record as usize
+                    };
+                    let fits = object == begin || continues == wanted.min(payload.len());
+                    let Some(bytes) = payload.get(at..).filter(|b| fits && !b.is_empty()) else {
+                        return Err(first_error
+                            .unwrap_or_else(|| self.misfit(object, "the record does not continue here".into())));
+                    };
+                    let bytes = &bytes[..wanted.min(bytes.len())];
+                    out.extend_from_slice(bytes);
+                    wanted -= bytes.len();
+                    at = 0;
+                }
+                Ok(header) if object == begin => {
+                    return Err(self.misfit(object, format!("a {} block, expected data", header.kind.word())));
+                }
+                Ok(_) => {}
+                Err(error) if object == begin => return Err(error),
+                Err(error) => {
+                    // Perhaps metadata: the next data block will tell.
+                    if first_error.is_some() {
+                        return Err(error);
+                    }
+                    first_error = Some(error);
+                }
+            }
+            object += 1;
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, object: u64) -> Result<BlockHeader> {
+        if let Some((loaded, header)) = self.current
+            && loaded == object
+        {
+            return Ok(header);
+        }
+        self.current = None;
+        let header = read_block(&mut *self.medium, object, &mut self.block)?;
+        if (header.pool, header.volume) != (self.pool, self.volume) {
+            return Err(self.misfit(object, "a block of another pool or volume".into()));
+        }
+        self.current = Some((object, header));
+        Ok(header)
+    }
+
+    fn misfit(&self, object: u64, what: String) -> Error {
+        misplaced(&*self.medium, object, &crate::layout::Malformed(what))
+    }
+}

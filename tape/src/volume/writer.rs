@@ -1,0 +1,287 @@
+//! Writes labels and backup sets: frames into full data blocks, everything else into blocks of its own behind them
+//! (`docs/format.md` sections 1, 3 and 10).
+
+use crate::error::{Error, Result};
+use crate::layout::block::{BlockHeader, BlockKind, HEADER_LEN, NO_RECORD};
+use crate::layout::label::Label;
+use crate::layout::record::{self, RecordKind};
+use crate::layout::segment::Place;
+use crate::layout::set::{Checkpoint, PoolState, SetHead};
+use crate::medium::Medium;
+use std::collections::VecDeque;
+use uuid::Uuid;
+use zerocopy::IntoBytes;
+
+/// Writes the labels of a new volume and their filemark, and flushes them.
+pub fn write_labels(medium: &mut dyn Medium, label: &Label, session: u64) -> Result<()> {
+    medium.write(&[&label.vol1()])?;
+    let mut payload = Vec::new();
+    record::append_plain(&mut payload, RecordKind::Label, &[&label.encode()]);
+    let header = BlockHeader {
+        kind: BlockKind::Label,
+        pool: label.pool,
+        volume: label.volume,
+        object: medium.position(),
+        session,
+        set: 0,
+        copy: 0,
+        part: 0,
+        index: 0,
+        first_record: 0,
+        payload: payload.len() as u32,
+    };
+    medium.write(&[&header.encode(&payload), &payload])?;
+    medium.write_filemark()?;
+    medium.flush()
+}
+
+/// The payload of a block that is being filled with records of one kind.
+struct Filling {
+    kind: BlockKind,
+    payload: Vec<u8>,
+    first_record: u32,
+}
+
+impl Filling {
+    fn new(kind: BlockKind) -> Self {
+        Filling { kind, payload: Vec::new(), first_record: NO_RECORD }
+    }
+}
+
+/// Metadata that waits for the data block in which the last frame of its segment ends.
+struct Waiting {
+    /// Bytes of the data stream that must have been written.
+    after: u64,
+    segment: Option<Vec<u8>>,
+    fragments: Vec<u8>,
+}
+
+/// Writes one backup set: header block, frames, metadata, catalog, trailer, filemark.
+///
+/// Dropped before [`finish`](Self::finish) it leaves a torn file, which the next run closes.
+pub struct SetWriter {
+    medium: Box<dyn Medium>,
+    pool: Uuid,
+    volume: Uuid,
+    head: SetHead,
+    header_object: u64,
+    capacity: usize,
+    data: Filling,
+    /// Bytes of the data stream in written blocks, and in all.
+    emitted: u64,
+    appended: u64,
+    waiting: VecDeque<Waiting>,
+    since_checkpoint: u64,
+    stored: u64,
+    checkpoints: u32,
+}
+
+impl SetWriter {
+    /// Begins a set at the end of data of `medium`; `state` is written on the first set of a volume.
+    pub fn begin(
+        mut medium: Box<dyn Medium>,
+        pool: Uuid,
+        volume: Uuid,
+        head: SetHead,
+        state: Option<&PoolState>,
+    ) -> Result<SetWriter> {
+        let header_object = medium.locate_end()?;
+        let mut writer = SetWriter {
+            medium,
+            pool,
+            volume,
+            header_object,
+            capacity: head.block_size as usize - HEADER_LEN,
+            head,
+            data: Filling::new(BlockKind::Data),
+            emitted: 0,
+            appended: 0,
+            waiting: VecDeque::new(),
+            since_checkpoint: 0,
+            stored: 0,
+            checkpoints: 0,
+        };
+        let mut records = Vec::new();
+        record::append_plain(&mut records, RecordKind::Set, &[&writer.head.encode()]);
+        let mut header = Filling::new(BlockKind::Header);
+        writer.append(&mut header, &records)?;
+        if let Some(state) = state {
+            records.clear();
+            record::append_packed(&mut records, RecordKind::PoolState, &state.encode());
+            writer.append(&mut header, &records)?;
+        }
+        writer.emit_rest(&mut header)?;
+        Ok(writer)
+    }
+
+    /// Object number of the set's header block.
+    pub fn header_object(&self) -> u64 {
+        self.header_object
+    }
+
+    /// Index of the block that will be written next, counted from the header block.
+    pub fn next_index(&self) -> u32 {
+        (self.medium.position() - self.header_object) as u32
+    }
+
+    /// Stored bytes of frames so far.
+    pub fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// Appends one frame record and tells where it begins. `stored` are its stored bytes, without heads.
+    pub fn frame(&mut self, record: &[u8], stored: u64) -> Result<Place> {
+        let place =
+            Place { part: self.head.part, index: self.next_index(), offset: self.data.payload.len() as u32 };
+        let mut data = std::mem::replace(&mut self.data, Filling::new(BlockKind::Data));
+        let appended = self.append(&mut data, record);
+        self.data = data;
+        appended?;
+        self.stored += stored;
+        self.since_checkpoint += stored;
+        Ok(place)
+    }
+
+    /// Hands over the metadata of a closed segment: its record (none without new chunks) and the fragments records of its input.
+    pub fn close_segment(&mut self, segment: Option<Vec<u8>>, fragments: Vec<u8>) -> Result<()> {
+        let after = if segment.is_some() { self.appended } else { 0 };
+        self.waiting.push_back(Waiting { after, segment, fragments });
+        if self.data.payload.is_empty() {
+            self.write_waiting()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint where one is due: a sync point. Call it between pieces.
+    pub fn checkpoint_if_due(&mut self) -> Result<()> {
+        if self.since_checkpoint < self.head.checkpoint {
+            return Ok(());
+        }
+        self.since_checkpoint = 0;
+        self.checkpoints += 1;
+        let body = Checkpoint::new(self.head.set, self.checkpoints, self.stored);
+        self.mark(RecordKind::Checkpoint, body.as_bytes())?;
+        self.medium.flush()
+    }
+
+    /// Writes out what is being filled, what waits, and a mark block with one record.
+    pub fn mark(&mut self, kind: RecordKind, body: &[u8]) -> Result<()> {
+        let mut data = std::mem::replace(&mut self.data, Filling::new(BlockKind::Data));
+        self.emit_rest(&mut data)?;
+        self.write_waiting()?;
+        let mut record = Vec::new();
+        record::append_plain(&mut record, kind, &[body]);
+        self.write_run(BlockKind::Mark, &record)
+    }
+
+    /// Writes the catalog from its records, one after the other.
+    pub fn catalog(&mut self, records: impl Iterator<Item = Result<Vec<u8>>>) -> Result<()> {
+        let mut catalog = Filling::new(BlockKind::Catalog);
+        for record in records {
+            self.append(&mut catalog, &record?)?;
+        }
+        self.emit_rest(&mut catalog)
+    }
+
+    /// Commits the set: trailer, filemark, flush. Gives the medium back.
+    pub fn finish(mut self, trailer: &[u8]) -> Result<Box<dyn Medium>> {
+        let mut record = Vec::new();
+        record::append_packed(&mut record, RecordKind::Trailer, trailer);
+        self.write_run(BlockKind::Trailer, &record)?;
+        self.medium.write_filemark()?;
+        self.medium.flush()?;
+        Ok(self.medium)
+    }
+
+    /// Ends the run early: what is complete is written and flushed, the set stays torn.
+    pub fn abandon(mut self) -> Result<Box<dyn Medium>> {
+        let mut data = std::mem::replace(&mut self.data, Filling::new(BlockKind::Data));
+        self.emit_rest(&mut data)?;
+        self.write_waiting()?;
+        self.medium.flush()?;
+        Ok(self.medium)
+    }
+
+    /// Appends one record, writing each block that it fills.
+    fn append(&mut self, filling: &mut Filling, record: &[u8]) -> Result<()> {
+        if filling.first_record == NO_RECORD {
+            filling.first_record = filling.payload.len() as u32;
+        }
+        if filling.kind == BlockKind::Data {
+            self.appended += record.len() as u64;
+        }
+        let mut rest = record;
+        while !rest.is_empty() {
+            let room = self.capacity - filling.payload.len();
+            let (now, later) = rest.split_at(room.min(rest.len()));
+            filling.payload.extend_from_slice(now);
+            rest = later;
+            if filling.payload.len() == self.capacity {
+                self.emit_rest(filling)?;
+                if filling.kind == BlockKind::Data {
+                    self.write_waiting()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what a filling holds, if anything.
+    fn emit_rest(&mut self, filling: &mut Filling) -> Result<()> {
+        if filling.payload.is_empty() {
+            return Ok(());
+        }
+        if filling.kind == BlockKind::Data {
+            self.emitted += filling.payload.len() as u64;
+        }
+        let object = self.medium.position();
+        let Ok(index) = u32::try_from(object - self.header_object) else {
+            return Err(Error::State {
+                medium: self.medium.name().to_owned(),
+                what: "a part of a set cannot have more than 4,294,967,296 blocks".into(),
+            });
+        };
+        let header = BlockHeader {
+            kind: filling.kind,
+            pool: self.pool,
+            volume: self.volume,
+            object,
+            session: self.head.session,
+            set: self.head.set,
+            copy: 0,
+            part: self.head.part,
+            index,
+            first_record: filling.first_record,
+            payload: filling.payload.len() as u32,
+        };
+        self.medium.write(&[&header.encode(&filling.payload), &filling.payload])?;
+        filling.payload.clear();
+        filling.first_record = NO_RECORD;
+        Ok(())
+    }
+
+    /// Writes the metadata whose frames stand in written data blocks.
+    fn write_waiting(&mut self) -> Result<()> {
+        while self.waiting.front().is_some_and(|w| w.after <= self.emitted) {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            if let Some(segment) = waiting.segment {
+                self.write_run(BlockKind::Segment, &segment)?;
+            }
+            self.write_run(BlockKind::Recipe, &waiting.fragments)?;
+        }
+        Ok(())
+    }
+
+    /// Writes whole records into blocks of their own.
+    fn write_run(&mut self, kind: BlockKind, records: &[u8]) -> Result<()> {
+        let mut filling = Filling::new(kind);
+        let mut rest = records;
+        while !rest.is_empty() {
+            let body = record::RecordHeader::decode(rest).map_or(rest.len(), |h| h.body + record::HEADER_LEN);
+            let (one, later) = rest.split_at(body.min(rest.len()));
+            self.append(&mut filling, one)?;
+            rest = later;
+        }
+        self.emit_rest(&mut filling)
+    }
+}
