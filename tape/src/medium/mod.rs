@@ -2,8 +2,10 @@
 //! written at a position, with the rules of SCSI sequential access (`reference/tape/ssc.md` 1 to 4).
 
 mod memory;
+pub mod simh;
 
 pub use memory::{Fault, MemoryMedium};
+pub use simh::SimhTape;
 
 use crate::error::{Error, Result};
 
