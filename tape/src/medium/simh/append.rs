@@ -1,0 +1,182 @@
+//! Writing: records and filemarks behind the last object, gathered into large aligned writes.
+
+use std::io::{self, ErrorKind};
+
+use super::index::Place;
+use super::item::{WORD, padded};
+use super::{Ahead, SimhTape, Store};
+use crate::error::{Error, Result};
+
+/// Writes end at multiples of this in the file, and are so long but for the first and the last before a flush.
+const WRITE_BYTES: u64 = 1 << 20;
+
+/// Bytes after which the store is told that they can go to the disk.
+const WRITEBACK_BYTES: u64 = 8 << 20;
+
+impl<S: Store> SimhTape<S> {
+    pub(super) fn append_record(&mut self, length: u32, parts: &[&[u8]]) -> Result<()> {
+        self.prepare()?;
+        let word = length.to_le_bytes();
+        self.gather(&word)?;
+        for part in parts {
+            self.gather(part)?;
+        }
+        if length % 2 == 1 {
+            self.gather(&[0])?;
+        }
+        self.gather(&word)?;
+        self.index.push_block(self.frontier);
+        self.advance(WORD + padded(length) + WORD);
+        Ok(())
+    }
+
+    pub(super) fn append_mark(&mut self) -> Result<()> {
+        self.prepare()?;
+        self.gather(&0u32.to_le_bytes())?;
+        self.index.push_mark(self.frontier);
+        self.advance(WORD);
+        Ok(())
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.frontier += bytes;
+        self.position = self.index.end();
+        self.search_from = None;
+    }
+
+    /// Makes the frontier the place where the next object goes, by the rule that nothing stands behind what is written.
+    fn prepare(&mut self) -> Result<()> {
+        if self.read_only {
+            return Err(self.state("open for reading only"));
+        }
+        if self.flush_failed {
+            return Err(self.state("an earlier flush failed, what is durable is not known: open it again"));
+        }
+        let at_end = self.position == self.index.end() && !self.step()?;
+        if self.append_only {
+            if !at_end {
+                return Err(self.state(format!(
+                    "append-only: a write at object {}, which is not the end",
+                    self.position
+                )));
+            }
+            let written = self.length + self.pending.len() as u64;
+            if self.frontier != written {
+                return Err(self.state(format!(
+                    "append-only: data end at byte {}, but the image ends at byte {written}",
+                    self.frontier
+                )));
+            }
+            return Ok(());
+        }
+        self.drain()?;
+        if at_end {
+            return if self.frontier == self.length { Ok(()) } else { self.cut(self.frontier) };
+        }
+        match self.index.get(self.position) {
+            Some(Place::Block(offset) | Place::Mark(offset)) => {
+                self.cut(offset)?;
+                self.index.truncate(self.position);
+                self.mended.split_off(&self.position);
+                self.damage.retain(|damage| damage.byte_to <= offset);
+                Ok(())
+            }
+            _ => Err(self
+                .state(format!("object {} is lost in damage, nothing can be written there", self.position))),
+        }
+    }
+
+    /// Makes a byte the end of the image and of data.
+    pub(super) fn cut(&mut self, byte: u64) -> Result<()> {
+        self.window.clear();
+        self.store.truncate(byte).map_err(|source| self.io(format!("cannot cut at byte {byte}"), source))?;
+        self.length = byte;
+        self.told = self.told.min(byte);
+        self.frontier = byte;
+        self.search_from = None;
+        self.ahead = Ahead::End;
+        Ok(())
+    }
+
+    fn gather(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            // Above zero: a buffer that reaches the next multiple is written out at once.
+            let room = (WRITE_BYTES - self.length % WRITE_BYTES).saturating_sub(self.pending.len() as u64);
+            let (now, later) = bytes.split_at(bytes.len().min(room as usize));
+            self.pending.extend_from_slice(now);
+            bytes = later;
+            if now.len() as u64 == room {
+                self.drain()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives what is gathered to the store. If it does not take everything, objects that are not whole in the store are
+    /// forgotten, and what stands of the first of them is a torn tail.
+    pub(super) fn drain(&mut self) -> Result<()> {
+        let mut done = 0;
+        let mut failure = None;
+        while let Some(rest) = self.pending.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.store.write_at(self.length, rest) {
+                Ok(0) => failure = Some(ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    let taken = taken.min(rest.len());
+                    done += taken;
+                    self.length += taken as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => failure = Some(error),
+            }
+            if let Some(error) = failure {
+                self.pending.clear();
+                return Err(self.retreat(error));
+            }
+        }
+        if done > 0 {
+            self.pending.clear();
+            self.window.clear();
+        }
+        if self.length.saturating_sub(self.told) >= WRITEBACK_BYTES {
+            self.store.written(self.told, self.length - self.told);
+            self.told = self.length;
+        }
+        Ok(())
+    }
+
+    fn retreat(&mut self, error: io::Error) -> Error {
+        self.window.clear();
+        while self.frontier > self.length {
+            let Some(last) = self.index.end().checked_sub(1) else { break };
+            let Some(Place::Block(offset) | Place::Mark(offset)) = self.index.get(last) else { break };
+            self.index.truncate(last);
+            self.frontier = offset;
+        }
+        self.position = self.index.end();
+        self.ahead = if self.frontier == self.length {
+            Ahead::End
+        } else {
+            Ahead::Damaged("a record whose writing failed".into())
+        };
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Error::NoSpace { medium: self.name.clone(), object: self.position, what: error.to_string() }
+            }
+            _ => self.io(format!("cannot write at byte {}", self.length), error),
+        }
+    }
+
+    pub(super) fn make_durable(&mut self) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        if self.flush_failed {
+            return Err(self.state("an earlier flush failed: open it again"));
+        }
+        self.drain()?;
+        self.store.sync().map_err(|source| {
+            self.flush_failed = true;
+            self.io("cannot make durable what was written", source)
+        })
+    }
+}
