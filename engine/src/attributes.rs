@@ -8,6 +8,7 @@ mod apply;
 
 pub use accounts::Accounts;
 pub use apply::ApplyOptions;
+pub use reel_tape::layout::recipe::NodeKind;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -29,23 +30,6 @@ pub const MAX_XATTR_BYTES: usize = 1 << 20;
 
 /// Names of the extended attributes in which Linux shows the POSIX ACLs of a file and those new files in a directory get.
 const ACL_NAMES: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
-
-/// What an entry of a backup set is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NodeKind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link; its text is [`Attributes::link_target`].
-    Symlink,
-    /// A further name of a file that the set already holds under [`Attributes::link_target`].
-    HardLink,
-    /// The contents of a block device.
-    BlockDevice,
-    /// Bytes that no file holds: standard input, or a stream pushed by the program that uses the library.
-    Pushed,
-}
 
 /// The attributes of one entry of a backup set.
 #[derive(Debug, Clone, PartialEq, Eq)]

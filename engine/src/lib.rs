@@ -1,10 +1,17 @@
-//! Moves data to a medium and back. What stands so far: where the bytes come from ([`source`]) and what is kept
-//! about a file besides its bytes ([`attributes`]).
+//! Moves data to a medium and back: sources, chunking, dedup, the backup pipeline, the forward-pass restore.
 
 #![warn(missing_docs)]
 
 pub mod attributes;
+pub mod chunk;
+pub mod digest;
 pub mod error;
+pub mod frame;
+pub mod index;
+pub mod memory;
+pub mod pool;
+pub mod progress;
+pub mod root;
 pub mod source;
 
 pub use error::{Class, Error, Result};

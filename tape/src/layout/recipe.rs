@@ -101,7 +101,7 @@ impl Run {
 }
 
 /// What a stream is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
 pub enum NodeKind {
     /// A regular file.

@@ -1,0 +1,170 @@
+//! The previous recipe of a stream: what its chunks were when it was last backed up, read in order beside the stream.
+
+use super::Name;
+use crate::digest::{self, Digest};
+use crate::error::Result;
+use crate::pool::Pool;
+use crate::pool::catalog::Fragments;
+use reel_tape::layout::recipe::Run;
+use reel_tape::layout::segment::Segment;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A chunk of an earlier version of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Where it begins in the stream.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u32,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its name.
+    pub name: Name,
+}
+
+/// Tables of segments, the latest ones kept within a bound.
+pub struct SegmentTables {
+    pool: Arc<Pool>,
+    tables: HashMap<(u32, u32), Option<Arc<Segment>>>,
+    order: VecDeque<(u32, u32)>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl SegmentTables {
+    /// Tables of the sets of a pool, of which about `limit` bytes are kept.
+    pub fn new(pool: Arc<Pool>, limit: usize) -> Self {
+        SegmentTables { pool, tables: HashMap::new(), order: VecDeque::new(), bytes: 0, limit }
+    }
+
+    /// The table of a segment; `None` where the pool has none.
+    pub fn get(&mut self, set: u32, segment: u32) -> Result<Option<Arc<Segment>>> {
+        let key = (set, segment);
+        if let Some(table) = self.tables.get(&key) {
+            return Ok(table.clone());
+        }
+        let table = match self.pool.set(set) {
+            Some(catalog) => catalog.segment(segment)?.map(Arc::new),
+            None => None,
+        };
+        self.bytes += table_bytes(table.as_deref());
+        while self.bytes > self.limit
+            && let Some(oldest) = self.order.pop_front()
+        {
+            let dropped = self.tables.remove(&oldest).flatten();
+            self.bytes -= table_bytes(dropped.as_deref());
+        }
+        self.tables.insert(key, table.clone());
+        self.order.push_back(key);
+        Ok(table)
+    }
+}
+
+fn table_bytes(table: Option<&Segment>) -> usize {
+    128 + table.map_or(0, |t| 40 * t.chunks.len() + 24 * t.frames.len())
+}
+
+/// The previous recipes of a pool, by stream name.
+pub struct PreviousRecipes {
+    pool: Arc<Pool>,
+    by_name: HashMap<u128, (u32, u32)>,
+    tables: SegmentTables,
+}
+
+fn name_key(name: &[u8]) -> u128 {
+    let digest = digest::of(name);
+    u128::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
+}
+
+impl PreviousRecipes {
+    /// Reads the names of all streams of the complete sets, the newest set of each name kept.
+    pub fn open(pool: Arc<Pool>, limit: usize) -> Result<Self> {
+        let mut by_name = HashMap::new();
+        for catalog in pool.sets().rev().filter(|c| c.info.status.is_complete()) {
+            for fragment in catalog.fragments(0) {
+                let fragment = fragment?;
+                if let Some(head) = &fragment.head {
+                    by_name.entry(name_key(&head.name)).or_insert((catalog.set(), fragment.stream));
+                }
+            }
+        }
+        let tables = SegmentTables::new(pool.clone(), limit);
+        Ok(PreviousRecipes { pool, by_name, tables })
+    }
+
+    /// The recipe of a name's newest version.
+    pub fn find(&self, name: &[u8]) -> Option<Cursor> {
+        let (set, stream) = *self.by_name.get(&name_key(name))?;
+        let fragments = self.pool.set(set)?.fragments(stream);
+        Some(Cursor { fragments, stream, runs: Vec::new().into_iter(), offset: 0, begun: None, next: None })
+    }
+
+    /// Appends to `known` the chunks of `cursor` that begin in `from..to`. Where the recipe cannot be read on, it ends.
+    pub fn window(&mut self, cursor: &mut Cursor, from: u64, to: u64, known: &mut Vec<Known>) -> Result<()> {
+        while let Some(chunk) = cursor.peek(&mut self.tables)? {
+            if chunk.offset >= to {
+                break;
+            }
+            if chunk.offset >= from {
+                known.push(chunk);
+            }
+            cursor.next = None;
+        }
+        Ok(())
+    }
+}
+
+/// Where reading a previous recipe has come to.
+pub struct Cursor {
+    fragments: Fragments,
+    stream: u32,
+    runs: std::vec::IntoIter<Run>,
+    /// Where the next chunk begins.
+    offset: u64,
+    /// The data run that is being taken apart: its segment's table, the name of the next chunk, chunks left.
+    begun: Option<(Arc<Segment>, Name, u32)>,
+    next: Option<Known>,
+}
+
+impl Cursor {
+    fn peek(&mut self, tables: &mut SegmentTables) -> Result<Option<Known>> {
+        if self.next.is_none() {
+            self.next = self.advance(tables)?;
+        }
+        Ok(self.next)
+    }
+
+    fn advance(&mut self, tables: &mut SegmentTables) -> Result<Option<Known>> {
+        loop {
+            if let Some((table, name, left)) = &mut self.begun
+                && *left > 0
+            {
+                let Some(entry) = table.chunks.get(name.index as usize) else { return Ok(None) };
+                let known =
+                    Known { offset: self.offset, length: entry.length.get(), digest: entry.digest, name: *name };
+                self.offset += u64::from(known.length);
+                name.index += 1;
+                *left -= 1;
+                return Ok(Some(known));
+            }
+            match self.runs.next() {
+                Some(Run::Data { set, segment, first, count, .. }) => {
+                    let Some(table) = tables.get(set, segment)? else { return Ok(None) };
+                    self.begun = Some((table, Name { set, segment, index: first }, count));
+                }
+                Some(run) => self.offset += run.len(),
+                None => match self.fragments.next() {
+                    Some(fragment) => {
+                        let fragment = fragment?;
+                        if fragment.stream != self.stream || fragment.offset != self.offset {
+                            return Ok(None);
+                        }
+                        self.runs = fragment.runs.into_iter();
+                    }
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+}

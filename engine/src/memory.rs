@@ -1,0 +1,59 @@
+//! Who may hold how much of the memory that a caller allows.
+
+use crate::error::{Class, Error, Result};
+
+/// A bound on anonymous memory and counted caches, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory(u64);
+
+/// What a backup takes besides index and workers: the medium's and the catalogs' buffers, the program itself.
+const BASE: u64 = 16 << 20;
+/// Most bytes that one worker and the finished piece that waits for it hold: the piece being read, its frames, those of
+/// the piece before.
+pub(crate) const PER_WORKER: u64 = 32 << 20;
+
+impl Memory {
+    /// The bound that is used unless another is given: 512 MiB.
+    pub const DEFAULT: Memory = Memory(512 << 20);
+    /// The smallest bound with which every command works: 96 MiB.
+    pub const SMALLEST: u64 = 96 << 20;
+
+    /// A bound of so many bytes.
+    pub fn new(bytes: u64) -> Result<Memory> {
+        if bytes < Self::SMALLEST {
+            return Err(Error::new(
+                Class::Argument,
+                "memory",
+                format!("a bound of {} MiB, expected at least {} MiB", bytes >> 20, Self::SMALLEST >> 20),
+            ));
+        }
+        Ok(Memory(bytes))
+    }
+
+    /// The bound in bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// The dedup index's share: half.
+    pub fn index(self) -> usize {
+        usize::try_from(self.0 / 2).unwrap_or(usize::MAX)
+    }
+
+    /// Tables of segments that are kept for reading recipes.
+    pub fn tables(self) -> usize {
+        usize::try_from((self.0 / 16).min(64 << 20)).unwrap_or(usize::MAX)
+    }
+
+    /// How many workers fit, of those that are wanted.
+    pub fn workers(self, wanted: usize) -> usize {
+        let room = (self.0 / 2).saturating_sub(BASE + self.tables() as u64);
+        wanted.clamp(1, usize::try_from(room / PER_WORKER).unwrap_or(usize::MAX).max(1))
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

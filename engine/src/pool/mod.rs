@@ -1,0 +1,254 @@
+//! A pool: its volumes, its backup sets and their catalogs.
+//!
+//! Opening a pool needs its volumes and nothing else. The catalogs of its sets come from the local cache where that fits
+//! the volumes, from the catalog on the volume otherwise, and where that is damaged from segments, fragments and frames.
+
+pub mod catalog;
+mod recover;
+pub mod shelf;
+
+use crate::error::{Class, Error, Result};
+pub use catalog::{Catalog, SetInfo, SetStatus};
+use reel_tape::layout::block::BlockHeader;
+use reel_tape::layout::label::{Label, PoolParams};
+use reel_tape::medium::Medium;
+use reel_tape::volume::scan::{Event, Walk};
+use reel_tape::volume::{self, FileSpan, reader};
+pub use shelf::{Access, MemoryShelf, Shelf};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One volume of a pool.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Its name on the shelf.
+    pub name: String,
+    /// Its label.
+    pub label: Label,
+    /// Its files, the labels' first.
+    pub files: Vec<FileSpan>,
+    /// The label block is damaged: what is known of the volume comes from its other blocks, and nothing is appended.
+    pub label_damaged: bool,
+}
+
+/// A pool, open for reading.
+pub struct Pool {
+    shelf: Arc<dyn Shelf>,
+    /// Its uuid.
+    pub uuid: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its volumes, by their place in the pool.
+    pub volumes: Vec<Volume>,
+    sets: BTreeMap<u32, Arc<Catalog>>,
+    cache: Option<PathBuf>,
+}
+
+/// The folder under which the catalogs of pools are cached: `$REEL_CACHE`, else the user's cache folder.
+pub fn default_cache() -> Option<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = from("REEL_CACHE").or_else(|| from("XDG_CACHE_HOME")).or_else(|| Some(from("HOME")?.join(".cache")))?;
+    Some(base.join("reelmover"))
+}
+
+/// How catalogs are come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Catalogs {
+    /// From the cache, else from the volumes.
+    Cached,
+    /// From segments, fragments and frames alone, as a scan does it; the cache is written anew.
+    Scanned,
+}
+
+impl Pool {
+    /// Opens the pool at a path: a folder of images, or one image.
+    pub fn open(path: &Path) -> Result<Pool> {
+        Self::open_shelf(shelf::shelf(path)?, default_cache().as_deref(), Catalogs::Cached)
+    }
+
+    /// Opens the pool on a shelf; `cache` is the folder under which catalogs are kept.
+    ///
+    /// # Errors
+    /// When there is no volume, when volumes of several pools stand there, when a volume cannot be read at all.
+    pub fn open_shelf(shelf: Arc<dyn Shelf>, cache: Option<&Path>, catalogs: Catalogs) -> Result<Pool> {
+        match Self::open_if_any(shelf.clone(), cache, catalogs)? {
+            Some(pool) => Ok(pool),
+            None => Err(Error::new(
+                Class::Argument,
+                shelf.name(),
+                "no pool is here: no volume image was found; the first backup makes one",
+            )),
+        }
+    }
+
+    /// As [`open_shelf`](Self::open_shelf); `None` where there is no volume yet.
+    pub fn open_if_any(shelf: Arc<dyn Shelf>, cache: Option<&Path>, catalogs: Catalogs) -> Result<Option<Pool>> {
+        let mut volumes = Vec::new();
+        for name in shelf.volumes()? {
+            volumes.push(open_volume(&*shelf, name)?);
+        }
+        volumes.sort_by_key(|v: &Volume| v.label.sequence);
+        let Some(first) = volumes.first() else { return Ok(None) };
+        let (uuid, name) = (first.label.pool, first.label.pool_name.clone());
+        if let Some(other) = volumes.iter().find(|v| v.label.pool != uuid) {
+            let sentence = format!(
+                "volumes of several pools: {} belongs to pool {}, {} to pool {uuid}; keep each pool in a folder of its own",
+                other.name, other.label.pool, first.name
+            );
+            return Err(Error::new(Class::State, shelf.name(), sentence));
+        }
+        let cache = cache.map(|base| base.join(uuid.to_string()));
+        let mut pool = Pool { shelf, uuid, name, volumes, sets: BTreeMap::new(), cache };
+        pool.load_sets(catalogs)?;
+        Ok(Some(pool))
+    }
+
+    fn load_sets(&mut self, catalogs: Catalogs) -> Result<()> {
+        for volume in &self.volumes {
+            let mut medium: Option<Box<dyn Medium>> = None;
+            for span in volume.files.iter().skip(1).filter(|span| !span.is_empty()) {
+                let medium = match &mut medium {
+                    Some(medium) => medium,
+                    none => none.insert(self.open_medium(&volume.name)?),
+                };
+                let Some(header) = first_good_block(&mut **medium, span, &volume.label)? else { continue };
+                if header.set == 0 || header.copy != 0 {
+                    continue;
+                }
+                let cached = match (catalogs, &self.cache) {
+                    (Catalogs::Cached, Some(folder)) => {
+                        Catalog::open(folder, header.set).filter(|c| fits(&c.info, volume, span, &header))
+                    }
+                    _ => None,
+                };
+                let catalog = match cached {
+                    Some(catalog) => catalog,
+                    None => {
+                        let from = recover::From { volume, span, header, cache: self.cache.as_deref() };
+                        recover::catalog(&mut **medium, &from, catalogs == Catalogs::Scanned)?
+                    }
+                };
+                self.sets.insert(catalog.set(), Arc::new(catalog));
+            }
+        }
+        Ok(())
+    }
+
+    /// The shelf.
+    pub fn shelf(&self) -> &Arc<dyn Shelf> {
+        &self.shelf
+    }
+
+    /// The folder in which the catalogs of this pool are cached.
+    pub fn cache(&self) -> Option<&Path> {
+        self.cache.as_deref()
+    }
+
+    /// The sets, by number.
+    pub fn sets(&self) -> impl DoubleEndedIterator<Item = &Arc<Catalog>> {
+        self.sets.values()
+    }
+
+    /// A set by its number.
+    pub fn set(&self, number: u32) -> Option<&Arc<Catalog>> {
+        self.sets.get(&number)
+    }
+
+    /// The number that the next set gets.
+    pub fn next_set(&self) -> u32 {
+        self.sets.last_key_value().map_or(1, |(set, _)| set.saturating_add(1))
+    }
+
+    /// The set that a user means: `latest`, a number, or a name (the newest complete set of that name).
+    pub fn choose(&self, wanted: &str) -> Result<&Arc<Catalog>> {
+        let complete = || self.sets.values().rev().filter(|c| c.info.status.is_complete());
+        let found = match wanted {
+            "latest" => complete().next(),
+            _ => match wanted.parse() {
+                Ok(number) => self.set(number),
+                Err(_) => complete().find(|c| c.info.head.name == wanted),
+            },
+        };
+        found.ok_or_else(|| {
+            let sentence = if self.sets.is_empty() {
+                "the pool holds no backup set yet".to_owned()
+            } else if wanted == "latest" {
+                "the pool holds no complete backup set; an incomplete one is restored by its number".to_owned()
+            } else {
+                format!("no backup set \"{wanted}\"; the sets are listed by `reel list`")
+            };
+            Error::new(Class::Argument, self.shelf.name(), sentence)
+        })
+    }
+
+    /// The volume on which a set stands.
+    pub fn volume_of(&self, catalog: &Catalog) -> Option<&Volume> {
+        self.volumes.iter().find(|v| v.name == catalog.info.volume)
+    }
+
+    /// Opens a volume for reading, damage in its container passed over.
+    pub fn open_medium(&self, volume: &str) -> Result<Box<dyn Medium>> {
+        let mut medium = self.shelf.open(volume, Access::Read)?;
+        volume::files(&mut *medium)?;
+        Ok(medium)
+    }
+}
+
+/// Does a cached catalog belong to what stands on the volume?
+fn fits(info: &SetInfo, volume: &Volume, span: &FileSpan, header: &BlockHeader) -> bool {
+    info.volume == volume.name
+        && info.head.session == header.session
+        && info.header_object == header.header_object()
+        && info.end_object == span.end
+}
+
+fn open_volume(shelf: &dyn Shelf, name: String) -> Result<Volume> {
+    let mut medium = shelf.open(&name, Access::Read)?;
+    let files = volume::files(&mut *medium)?;
+    match reader::read_label(&mut *medium) {
+        Ok(label) => Ok(Volume { name, label, files, label_damaged: false }),
+        Err(error) => match label_from_blocks(&mut *medium)? {
+            Some(label) => Ok(Volume { name, label, files, label_damaged: true }),
+            None => Err(error.into()),
+        },
+    }
+}
+
+/// What the other blocks tell of a volume whose label block is damaged.
+fn label_from_blocks(medium: &mut dyn Medium) -> Result<Option<Label>> {
+    let mut walk = Walk::new(medium, 0, None)?;
+    while let Some(event) = walk.step()? {
+        if let Event::Block(header) = event {
+            return Ok(Some(Label {
+                pool: header.pool,
+                volume: header.volume,
+                created: 0,
+                sequence: 1,
+                block_size: reel_tape::layout::block::DEFAULT_BLOCK_SIZE,
+                params: PoolParams::DRAFT,
+                pool_name: String::new(),
+                barcode: String::new(),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// The first block of a file that is good and belongs to the volume.
+fn first_good_block(
+    medium: &mut dyn Medium,
+    span: &FileSpan,
+    label: &Label,
+) -> Result<Option<BlockHeader>> {
+    let mut walk = Walk::new(medium, span.first, Some(span.end))?;
+    while let Some(event) = walk.step()? {
+        if let Event::Block(header) = event
+            && (header.pool, header.volume) == (label.pool, label.volume)
+        {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
+}
