@@ -1,0 +1,4 @@
+//! One database page: its checksums.
+
+pub mod checksum;
+mod parity;
