@@ -44,13 +44,14 @@ pub struct Error {
     object: String,
     position: Option<u64>,
     sentence: String,
+    jet: Option<i32>,
     source: Option<io::Error>,
 }
 
 impl Error {
     /// A failure of `class` on `object` (a file, stream or volume, as its owner would name it).
     pub fn new(class: Class, object: impl Into<String>, sentence: impl Into<String>) -> Self {
-        Self { class, object: object.into(), position: None, sentence: sentence.into(), source: None }
+        Self { class, object: object.into(), position: None, sentence: sentence.into(), jet: None, source: None }
     }
 
     /// A failure the operating system reported while `doing` something to `object`.
@@ -62,12 +63,22 @@ impl Error {
             _ => Class::Io,
         };
         let sentence = format!("{doing}: {source}");
-        Self { class, object: object.into(), position: None, sentence, source: Some(source) }
+        Self { class, object: object.into(), position: None, sentence, jet: None, source: Some(source) }
     }
 
     /// The same failure, with the byte offset in its object.
     pub fn at(self, position: u64) -> Self {
         Self { position: Some(position), ..self }
+    }
+
+    /// The same failure, with the number by which ESE's administrators know it.
+    pub fn with_jet(self, jet: i32) -> Self {
+        Self { jet: Some(jet), ..self }
+    }
+
+    /// The ESE error number, where one exists.
+    pub fn jet(&self) -> Option<i32> {
+        self.jet
     }
 
     /// What kind of failure this is.

@@ -3,15 +3,20 @@
 #![warn(missing_docs)]
 
 pub mod attributes;
+pub mod backup;
 pub mod chunk;
 pub mod digest;
 pub mod error;
 pub mod frame;
 pub mod index;
+pub mod list;
 pub mod memory;
+pub mod plan;
 pub mod pool;
 pub mod progress;
+pub mod restore;
 pub mod root;
 pub mod source;
+pub mod verify;
 
 pub use error::{Class, Error, Result};

@@ -36,9 +36,9 @@ pub struct PartRoots {
 }
 
 impl PartRoots {
-    /// Begins at `offset`, a multiple of [`PART`].
-    pub fn new(offset: u64) -> Self {
-        PartRoots { offset, part_end: offset + PART, items: Vec::new(), open: None, roots: Vec::new() }
+    /// Begins with the part at `window`, a multiple of [`PART`]; the first item begins at `offset` in it.
+    pub fn new(window: u64, offset: u64) -> Self {
+        PartRoots { offset, part_end: window + PART, items: Vec::new(), open: None, roots: Vec::new() }
     }
 
     /// The next bytes are a chunk.
@@ -129,7 +129,7 @@ mod tests {
     fn windows_give_the_roots_of_the_whole_stream() {
         // Chunks and zeros that cross the border of the window at 8 MiB.
         let window = 2 * PART;
-        let mut whole = PartRoots::new(0);
+        let mut whole = PartRoots::new(0, 0);
         whole.chunk(PART + 5, &[1; 32]);
         whole.nothing(Nothing::Zero, PART + 100);
         whole.nothing(Nothing::Zero, 50);
@@ -140,17 +140,17 @@ mod tests {
         expected.extend(whole.finish(end));
         assert_eq!(expected.len(), 6);
 
-        let mut first = PartRoots::new(0);
+        let mut first = PartRoots::new(0, 0);
         first.chunk(PART + 5, &[1; 32]);
         first.nothing(Nothing::Zero, PART + 100);
         let mut pieces = first.finish(window);
-        let mut second = PartRoots::new(window);
+        let mut second = PartRoots::new(window, window);
         second.nothing(Nothing::Zero, 105);
         second.nothing(Nothing::Zero, 50);
         second.nothing(Nothing::Hole, 3 * PART);
         let lead = window + 155 + 3 * PART - 2 * window;
         pieces.extend(second.finish(2 * window));
-        let mut third = PartRoots::new(2 * window);
+        let mut third = PartRoots::new(2 * window, 2 * window);
         third.nothing(Nothing::Hole, lead);
         third.chunk(7, &[2; 32]);
         pieces.extend(third.finish(end));
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_empty_stream_has_no_parts() {
-        assert_eq!(PartRoots::new(0).finish(0), Vec::<Digest>::new());
+        assert_eq!(PartRoots::new(0, 0).finish(0), Vec::<Digest>::new());
         assert_eq!(StreamRoot::default().finish(0), digest::of(&[0; 8]));
     }
 }

@@ -1,0 +1,186 @@
+//! The pipeline: workers that carry a piece from end to end, a claim in piece order, and one writer.
+//!
+//! Only finished pieces cross a channel, and no more of them exist than the memory bound allows: a worker takes a new piece
+//! only when the writer is near enough. The order of everything that decides bytes is that of the pieces.
+
+use super::claim::Claim;
+use super::piece;
+use super::pieces::{Piece, Pieces};
+use super::writer::{PieceDone, Writer};
+use crate::error::{Class, Error, Result};
+use crate::frame::{Compression, FrameEncoder};
+use crate::progress::Monitor;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What the workers of a run share.
+struct Shared<'a> {
+    pieces: Mutex<Pieces<'a>>,
+    turns: Mutex<Turns>,
+    turned: Condvar,
+    set: u32,
+    compression: Compression,
+    /// Pieces that may be under way at once.
+    window: u64,
+    monitor: &'a Monitor,
+}
+
+struct Turns {
+    claim: Claim,
+    /// Number of the piece that claims next.
+    claims: u64,
+    /// Number of pieces that were written.
+    written: u64,
+    /// The first error, or that a worker is gone.
+    stopped: Option<Option<Error>>,
+}
+
+/// What came out of a run.
+pub struct Outcome<'a> {
+    /// The pieces, for what they found.
+    pub pieces: Pieces<'a>,
+    /// The claim, for its counts.
+    pub claim: Claim,
+    /// The run was cancelled before everything was read.
+    pub cancelled: bool,
+}
+
+/// Runs all of `pieces` through to `writer`.
+pub fn run<'a>(
+    pieces: Pieces<'a>,
+    claim: Claim,
+    writer: &mut Writer,
+    set: u32,
+    compression: Compression,
+    workers: usize,
+    monitor: &'a Monitor,
+) -> Result<Outcome<'a>> {
+    let shared = Shared {
+        pieces: Mutex::new(pieces),
+        turns: Mutex::new(Turns { claim, claims: 0, written: 0, stopped: None }),
+        turned: Condvar::new(),
+        set,
+        compression,
+        window: workers as u64 + 2,
+        monitor,
+    };
+    std::thread::scope(|scope| {
+        let (sender, receiver) = channel();
+        for _ in 0..workers {
+            let sender = sender.clone();
+            let shared = &shared;
+            scope.spawn(move || {
+                let leaving = Leaving(shared);
+                let outcome = shared.work(&sender);
+                std::mem::forget(leaving);
+                if let Err(error) = outcome {
+                    shared.stop(Some(error));
+                }
+            });
+        }
+        drop(sender);
+        if let Err(error) = shared.write(&receiver, writer) {
+            shared.stop(Some(error));
+        }
+    });
+    let turns = shared.turns.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match turns.stopped {
+        Some(Some(error)) => Err(error),
+        Some(None) => Err(Error::new(Class::Internal, "backup", "a worker ended unexpectedly")),
+        None => Ok(Outcome {
+            pieces: shared.pieces.into_inner().unwrap_or_else(PoisonError::into_inner),
+            claim: turns.claim,
+            cancelled: monitor.is_cancelled(),
+        }),
+    }
+}
+
+/// Stops the run where a worker panics, so that nobody waits for its turn for ever.
+struct Leaving<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for Leaving<'_, '_> {
+    fn drop(&mut self) {
+        self.0.stop(None);
+    }
+}
+
+impl Shared<'_> {
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, error: Option<Error>) {
+        let mut turns = self.turns();
+        if turns.stopped.is_none() {
+            turns.stopped = Some(error);
+        }
+        self.turned.notify_all();
+    }
+
+    /// Waits until `ready`; `None` where the run stopped.
+    fn wait(&self, ready: impl Fn(&Turns) -> bool) -> Option<MutexGuard<'_, Turns>> {
+        let mut turns = self.turns();
+        while turns.stopped.is_none() && !ready(&turns) {
+            turns = self.turned.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        }
+        turns.stopped.is_none().then_some(turns)
+    }
+
+    fn work(&self, sender: &Sender<PieceDone>) -> Result<()> {
+        let mut encoder = FrameEncoder::new(self.compression)?;
+        let mut buffer = Vec::new();
+        while let Some(piece) = self.take(std::mem::take(&mut buffer))? {
+            let number = piece.number;
+            let mut cut = piece::cut(piece)?;
+            let claimed = {
+                let Some(mut turns) = self.wait(|t| t.claims == number) else { return Ok(()) };
+                let claimed = turns.claim.piece(&mut cut);
+                turns.claims += 1;
+                self.turned.notify_all();
+                claimed
+            };
+            let bytes = &cut.piece.buffer;
+            let new = claimed.new.iter().map(|at| {
+                let chunk = &cut.chunks[*at];
+                &bytes[chunk.at..chunk.at + chunk.length as usize]
+            });
+            let frames = encoder.encode(self.set, claimed.segment, claimed.first, new)?;
+            let done = PieceDone::new(&mut cut, claimed, frames)?;
+            self.monitor.counters().done.fetch_add(done.bytes, Ordering::Relaxed);
+            if sender.send(done).is_err() {
+                return Ok(());
+            }
+            buffer = cut.piece.buffer;
+        }
+        Ok(())
+    }
+
+    /// The next piece, once the writer is near enough.
+    fn take(&self, buffer: Vec<u8>) -> Result<Option<Piece>> {
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = pieces.next_number();
+        if self.wait(|t| next < t.written + self.window).is_none() || self.monitor.is_cancelled() {
+            return Ok(None);
+        }
+        pieces.next_piece(buffer)
+    }
+
+    /// Writes the pieces in order, as they come.
+    fn write(&self, receiver: &Receiver<PieceDone>, writer: &mut Writer) -> Result<()> {
+        let mut early = BTreeMap::new();
+        let mut next = 0;
+        for done in receiver {
+            early.insert(done.number, done);
+            while let Some(done) = early.remove(&next) {
+                writer.piece(done)?;
+                next += 1;
+                self.turns().written = next;
+                self.turned.notify_all();
+                self.monitor.counters().stored.store(writer.stored(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,332 @@
+//! The forward pass: every wanted frame is read once, in medium order; decoded, checked and scattered on all cores.
+
+use crate::error::{Class, Error, Result};
+use crate::frame::{FrameDecoder, chunk_is};
+use crate::index::previous::SegmentTables;
+use crate::memory::Memory;
+use crate::plan::{Extent, Placement, Plan, lose, place};
+use crate::pool::Pool;
+use crate::progress::Monitor;
+use reel_tape::layout::frame::Frame;
+use reel_tape::layout::record::{self, RecordHeader, RecordKind};
+use reel_tape::layout::segment::{FrameEntry, Segment};
+use reel_tape::volume::reader::FrameReader;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Stored bytes that a worker reads at a time.
+const BATCH: usize = 1 << 20;
+/// No frame record is longer than this: 256 KiB, or a little more where it did not shrink, and a length for each byte.
+const LONGEST_RECORD: u32 = 2 << 20;
+
+/// Where restored bytes go.
+pub trait Sink: Sync {
+    /// Takes verified bytes of a stream (by its place in the plan), in any order and from any thread.
+    fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// A range of a stream is lost.
+    fn lost(&self, target: u32, range: &Range<u64>) -> Result<()> {
+        let _ = (target, range);
+        Ok(())
+    }
+}
+
+/// What the pass could not restore.
+#[derive(Debug, Default)]
+pub struct PassReport {
+    /// Lost ranges by stream (its place in the plan).
+    pub lost: HashMap<u32, Vec<Range<u64>>>,
+    /// What was wrong, in medium order as far as one worker sees it; at most [`MAX_REASONS`].
+    pub reasons: Vec<String>,
+    /// Stored bytes read.
+    pub stored_bytes: u64,
+}
+
+/// Most reasons that are kept.
+pub const MAX_REASONS: usize = 1000;
+
+/// Reads what a plan wants and gives it to `sink`. Damage is reported, not an error; a sink that fails ends the pass.
+pub fn run(
+    pool: &Arc<Pool>,
+    plan: &Plan,
+    sink: &dyn Sink,
+    threads: usize,
+    memory: Memory,
+    monitor: &Monitor,
+) -> Result<PassReport> {
+    let feed = Mutex::new(Feed {
+        pool,
+        extents: &plan.extents,
+        tables: SegmentTables::new(pool.clone(), memory.tables()),
+        readers: HashMap::new(),
+        current: None,
+    });
+    let report = Mutex::new(PassReport::default());
+    for (target, stream) in plan.streams.iter().enumerate() {
+        for range in &stream.lost {
+            sink.lost(target as u32, range)?;
+        }
+    }
+    let failed = Mutex::new(None);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                let mut worker = Worker { feed: &feed, report: &report, sink, monitor, stop: &stop };
+                if let Err(error) = worker.work() {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            });
+        }
+    });
+    if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    if monitor.is_cancelled() {
+        return Err(Error::new(Class::Cancelled, "restore", "stopped at your request"));
+    }
+    Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Hands out frames in medium order.
+struct Feed<'a> {
+    pool: &'a Arc<Pool>,
+    extents: &'a [Extent],
+    tables: SegmentTables,
+    readers: HashMap<String, FrameReader>,
+    current: Option<Current>,
+}
+
+/// The segment that is being read.
+struct Current {
+    table: Arc<Segment>,
+    placements: Vec<Placement>,
+    /// The placements that are not handed out yet.
+    next: usize,
+    volume: String,
+    header_object: u64,
+}
+
+/// A frame to be decoded: its record in the batch's bytes, or why it could not be read, and who wants what of it.
+struct Job {
+    table: Arc<Segment>,
+    frame: FrameEntry,
+    bytes: std::result::Result<Range<usize>, String>,
+    placements: Vec<Placement>,
+}
+
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    jobs: Vec<Job>,
+    lost: Vec<(u32, Range<u64>, String)>,
+}
+
+impl Feed<'_> {
+    /// Fills `batch`; it stays empty at the end.
+    fn next_batch(&mut self, batch: &mut Batch) -> Result<()> {
+        batch.bytes.clear();
+        batch.jobs.clear();
+        batch.lost.clear();
+        while batch.bytes.len() < BATCH && batch.jobs.len() < 4096 && batch.lost.len() < 4096 {
+            if self.current.is_none() && !self.next_segment(batch)? {
+                return Ok(());
+            }
+            let Some(current) = &mut self.current else { continue };
+            let Some(first) = current.placements.get(current.next) else {
+                self.current = None;
+                continue;
+            };
+            let Some(frame) = current.table.frame_of(first.index).copied() else {
+                lose_placement(&current.table, first, "its segment has no frame for it", &mut batch.lost);
+                current.next += 1;
+                continue;
+            };
+            let end = frame.first.get() + frame.count.get();
+            let wanted = &current.placements[current.next..];
+            let wanted = &wanted[..wanted.partition_point(|p| p.index < end)];
+            current.next += wanted.len();
+            let placements = wanted.to_vec();
+            let table = current.table.clone();
+            let bytes = read_frame(&mut self.readers, self.pool, current, &frame, &mut batch.bytes);
+            batch.jobs.push(Job { table, frame, bytes, placements });
+        }
+        Ok(())
+    }
+
+    fn next_segment(&mut self, batch: &mut Batch) -> Result<bool> {
+        let Some(first) = self.extents.first() else { return Ok(false) };
+        let same = self.extents.partition_point(|e| (e.set, e.segment) == (first.set, first.segment));
+        let (extents, rest) = self.extents.split_at(same.max(1));
+        self.extents = rest;
+        let table = self.tables.get(first.set, first.segment)?;
+        let (Some(table), Some(catalog)) = (table, self.pool.set(first.set)) else { return Ok(true) };
+        let placements = place(&table, extents, |target, range| {
+            batch.lost.push((target, range, "its frame is lost and its segment was made again without it".into()));
+        });
+        self.current = Some(Current {
+            table,
+            placements,
+            next: 0,
+            volume: catalog.info.volume.clone(),
+            header_object: catalog.info.header_object,
+        });
+        Ok(true)
+    }
+}
+
+fn lose_placement(table: &Segment, placement: &Placement, why: &str, lost: &mut Vec<(u32, Range<u64>, String)>) {
+    let length = table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
+    lost.push((placement.target, placement.offset..placement.offset + length, why.to_owned()));
+}
+
+fn read_frame(
+    readers: &mut HashMap<String, FrameReader>,
+    pool: &Pool,
+    current: &Current,
+    frame: &FrameEntry,
+    bytes: &mut Vec<u8>,
+) -> std::result::Result<Range<usize>, String> {
+    if frame.length.get() == 0 || frame.length.get() > LONGEST_RECORD {
+        return Err(format!("a frame record of {} bytes cannot be", frame.length));
+    }
+    if !readers.contains_key(&current.volume) {
+        let volume = pool.volumes.iter().find(|v| v.name == current.volume);
+        let volume = volume.ok_or_else(|| format!("volume {} is not in the pool", current.volume))?;
+        let medium = pool.open_medium(&volume.name).map_err(|e| e.to_string())?;
+        readers.insert(volume.name.clone(), FrameReader::new(medium, pool.uuid, volume.label.volume));
+    }
+    let reader = readers.get_mut(&current.volume).ok_or("no reader for the volume")?;
+    let begin = bytes.len();
+    match reader.record(current.table.set, current.header_object, frame.place(), frame.length.get(), bytes) {
+        Ok(()) => Ok(begin..bytes.len()),
+        Err(error) => {
+            bytes.truncate(begin);
+            Err(error.to_string())
+        }
+    }
+}
+
+struct Worker<'a, 'p> {
+    feed: &'a Mutex<Feed<'p>>,
+    report: &'a Mutex<PassReport>,
+    sink: &'a dyn Sink,
+    monitor: &'a Monitor,
+    stop: &'a AtomicBool,
+}
+
+impl Worker<'_, '_> {
+    fn work(&mut self) -> Result<()> {
+        let mut decoder = FrameDecoder::new()?;
+        let mut batch = Batch::default();
+        while !self.stop.load(Ordering::Relaxed) && !self.monitor.is_cancelled() {
+            self.feed.lock().unwrap_or_else(PoisonError::into_inner).next_batch(&mut batch)?;
+            if batch.jobs.is_empty() && batch.lost.is_empty() {
+                break;
+            }
+            for (target, range, why) in &batch.lost {
+                self.lose(*target, range.clone(), why)?;
+            }
+            for job in &batch.jobs {
+                self.job(&mut decoder, &batch.bytes, job)?;
+            }
+            let stored = batch.bytes.len() as u64;
+            self.monitor.counters().stored.fetch_add(stored, Ordering::Relaxed);
+            self.report.lock().unwrap_or_else(PoisonError::into_inner).stored_bytes += stored;
+        }
+        Ok(())
+    }
+
+    fn job(&self, decoder: &mut FrameDecoder, bytes: &[u8], job: &Job) -> Result<()> {
+        let plain = match &job.bytes {
+            Ok(range) => decode(decoder, &bytes[range.clone()], job),
+            Err(why) => Err(why.clone()),
+        };
+        let plain = match plain {
+            Ok(plain) => plain,
+            Err(why) => return self.lose_all(job, &why),
+        };
+        let mut chunk_at = 0usize;
+        let mut index = job.frame.first.get();
+        let mut pending: Option<(u32, u64, Range<usize>)> = None;
+        let mut placements = job.placements.iter().peekable();
+        while let Some(next) = placements.peek() {
+            let Some(entry) = job.table.chunks.get(index as usize) else { break };
+            let end = chunk_at + entry.length.get() as usize;
+            if next.index > index {
+                (chunk_at, index) = (end, index + 1);
+                continue;
+            }
+            let chunk = plain.get(chunk_at..end).filter(|c| chunk_is(entry, c));
+            while let Some(placement) = placements.next_if(|p| p.index == index) {
+                if chunk.is_none() {
+                    let why = "the chunk does not have the digest that its segment says";
+                    self.lose(placement.target, placement.offset..placement.offset + (end - chunk_at) as u64, why)?;
+                    continue;
+                }
+                // Neighbours in the frame that are neighbours in the target are written at once.
+                match &mut pending {
+                    Some((target, offset, range))
+                        if *target == placement.target
+                            && *offset + range.len() as u64 == placement.offset
+                            && range.end == chunk_at =>
+                    {
+                        range.end = end;
+                    }
+                    _ => {
+                        self.flush(pending.take(), plain)?;
+                        pending = Some((placement.target, placement.offset, chunk_at..end));
+                    }
+                }
+            }
+            (chunk_at, index) = (end, index + 1);
+        }
+        self.flush(pending, plain)
+    }
+
+    fn flush(&self, pending: Option<(u32, u64, Range<usize>)>, plain: &[u8]) -> Result<()> {
+        let Some((target, offset, range)) = pending else { return Ok(()) };
+        self.monitor.counters().done.fetch_add(range.len() as u64, Ordering::Relaxed);
+        self.sink.write(target, offset, &plain[range])
+    }
+
+    fn lose_all(&self, job: &Job, why: &str) -> Result<()> {
+        for placement in &job.placements {
+            let length = job.table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
+            self.lose(placement.target, placement.offset..placement.offset + length, why)?;
+        }
+        Ok(())
+    }
+
+    fn lose(&self, target: u32, range: Range<u64>, why: &str) -> Result<()> {
+        {
+            let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+            lose(report.lost.entry(target).or_default(), range.clone());
+            if report.reasons.last().is_none_or(|r| r != why) && report.reasons.len() < MAX_REASONS {
+                report.reasons.push(why.to_owned());
+            }
+        }
+        self.sink.lost(target, &range)
+    }
+}
+
+/// The plain bytes of a frame that is the one its segment promises.
+fn decode<'a>(decoder: &'a mut FrameDecoder, bytes: &'a [u8], job: &Job) -> std::result::Result<&'a [u8], String> {
+    let header = RecordHeader::decode(bytes).map_err(|m| m.to_string())?;
+    let body = bytes.get(record::HEADER_LEN..).unwrap_or_default();
+    // Frames are never packed on the record's level.
+    let mut unused = Vec::new();
+    let opened = header.open(body, &mut unused).map_err(|m| m.to_string())?;
+    if header.kind != RecordKind::Frame || opened.len() != body.len() {
+        return Err("a record of another kind stands where a frame was expected".into());
+    }
+    let frame = Frame::decode(body).map_err(|m| m.to_string())?;
+    let expected = (job.table.set, job.table.segment, job.frame.first.get(), job.frame.count.get() as usize);
+    if (frame.set, frame.segment, frame.first, frame.lengths.len()) != expected {
+        return Err("another frame stands where its segment says that it is".into());
+    }
+    decoder.decode(&frame).map_err(|e| e.to_string())
+}
