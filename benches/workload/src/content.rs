@@ -167,11 +167,16 @@ fn document(dictionary: &Dictionary, random: &mut Random, out: &mut [u8]) {
         pen.digits(length, 4);
         let packed = random.below(4) == 0;
         pen.put(if packed { b" /Filter /FlateDecode >>\nstream\n" } else { b" /Type /Page >>\nstream\n" });
-        let room = pen.room(length as usize);
         if packed {
-            random.fill(room);
+            random.fill(pen.room(length as usize));
         } else {
-            dictionary.text(random, room);
+            for line in 0..length / 48 {
+                pen.put(b"BT /F1 10 Tf 72 ");
+                pen.digits(760 - line * 12, 3);
+                pen.put(b" Td (");
+                dictionary.text(random, pen.room(24));
+                pen.put(b") Tj ET\n");
+            }
         }
         pen.put(b"\nendstream\nendobj\n");
     }

@@ -6,7 +6,7 @@ use crate::random::{Random, hash};
 const ROOM: usize = 16;
 const WORDS: usize = 4096;
 /// Words that take half of all places, as the short words of a real language do.
-const FREQUENT: u64 = 256;
+const FREQUENT: u64 = 128;
 
 /// The words of one store, made from its seed.
 #[derive(Debug)]

@@ -164,6 +164,13 @@ impl Layout {
         self.last_region().pages().end - 1
     }
 
+    /// The most pages of a file: what one root of the tree with the most extents can hold, with keys of four bytes,
+    /// and what document numbers of 31 bits can count.
+    pub(crate) fn most_pages(page_size: u32) -> u32 {
+        let ancestors = page_size / 14 - 8;
+        (ancestors * (page_size / 64)).saturating_mul(EXTENT).min(1 << 26)
+    }
+
     /// Extents below one ancestor: as many as fit on its page with room to spare.
     pub(crate) fn group(&self) -> u32 {
         self.page_size / 64

@@ -15,7 +15,6 @@ const PAGE_SIZE: u32 = 32768;
 pub(crate) const HEADER_PAGES: u32 = 2;
 /// System pages and one extent of each of the first kinds.
 const FEWEST_PAGES: u32 = FIRST_EXTENT_PAGE + 16;
-const MOST_PAGES: u64 = 1 << 28;
 
 /// A mail-store-like database on one day, described by a few numbers; no page of it is held in memory.
 ///
@@ -49,8 +48,8 @@ impl Store {
         Self::of_size(seed, bytes, PAGE_SIZE, Arc::new(Dictionary::new(seed)))
     }
 
-    /// The same store with another page size: 4096, 8192, 16384 or 32768. A store of 4 KiB pages can have up to 4 GiB,
-    /// the others more than 30 GiB. Starts again at day 0.
+    /// The same store with another page size: 4096, 8192, 16384 or 32768. Starts again at day 0. A store never has more
+    /// pages than the roots of its trees have room for: 4.7 GB of 4 KiB pages, 38 GB, 311 GB or 2.2 TB of the larger ones.
     ///
     /// # Panics
     /// On any other page size.
@@ -63,7 +62,9 @@ impl Store {
     }
 
     fn of_size(seed: u64, bytes: u64, page_size: u32, dictionary: Arc<Dictionary>) -> Store {
-        let pages = (bytes / u64::from(page_size)).clamp(u64::from(FEWEST_PAGES), MOST_PAGES) as u32;
+        let pages = (bytes / u64::from(page_size))
+            .clamp(u64::from(FEWEST_PAGES), u64::from(Layout::most_pages(page_size)))
+            as u32;
         let days = vec![Day { changed_per_mille: 0, logs: Span { first: 1, count: 1 } }];
         let layout = Layout::new(seed, page_size, pages - HEADER_PAGES);
         Store { seed, bytes, page_size, layout, days, dictionary }
@@ -83,8 +84,9 @@ impl Store {
     /// of them); the file grows by `grow_per_mille` thousandths. The day's logs are as large as the growth.
     pub fn next_day(&self, changed_per_mille: u32, grow_per_mille: u32) -> Store {
         let mut next = self.clone();
-        let room = MOST_PAGES - u64::from(self.layout.last_page());
-        let grown = (u64::from(self.pages()) * u64::from(grow_per_mille) / 1000).min(room) as u32;
+        let room = Layout::most_pages(self.page_size) - self.pages();
+        let grown = u64::from(self.pages()) * u64::from(grow_per_mille) / 1000;
+        let grown = grown.min(u64::from(room)) as u32;
         next.layout.grow(grown);
         let first = self.days.last().map_or(1, |day| day.logs.first + day.logs.count);
         let logs = Span::new(first, u64::from(grown) * u64::from(self.page_size));

@@ -12,8 +12,8 @@ use crate::store::Store;
 /// Extents that share one choice of contents which are stored more than once.
 const SHARING_EXTENTS: u32 = 4;
 /// Contents in that choice, and how many of 100 values are taken from it: about a fifth of all bytes are copies.
-const SHARED_CONTENTS: u32 = 46;
-const SHARED_PERCENT: u32 = 33;
+const SHARED_CONTENTS: u32 = 50;
+const SHARED_PERCENT: u32 = 45;
 
 /// One long value of an extent.
 #[derive(Clone, Copy, Debug)]
