@@ -36,6 +36,39 @@ pub fn bytes_at(bytes: &[u8], at: usize, len: usize) -> Option<&[u8]> {
     bytes.get(at..)?.get(..len)
 }
 
+/// The fields of a header that newer writers made longer: what an older writer did not have reads as zero, as the
+/// formats define it.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a>(pub &'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub fn u8(self, at: usize) -> u8 {
+        u8_at(self.0, at).unwrap_or(0)
+    }
+
+    pub fn u16(self, at: usize) -> u16 {
+        u16_at(self.0, at).unwrap_or(0)
+    }
+
+    pub fn u32(self, at: usize) -> u32 {
+        u32_at(self.0, at).unwrap_or(0)
+    }
+
+    pub fn u64(self, at: usize) -> u64 {
+        u64_at(self.0, at).unwrap_or(0)
+    }
+
+    pub fn array<const N: usize>(self, at: usize) -> [u8; N] {
+        array_at(self.0, at).unwrap_or([0; N])
+    }
+
+    /// The bytes from `at` on, at most `len` of them.
+    pub fn tail(self, at: usize, len: usize) -> &'a [u8] {
+        let rest = self.0.get(at..).unwrap_or(&[]);
+        rest.get(..len).unwrap_or(rest)
+    }
+}
+
 /// Writes `value` at byte `at`; answers whether it fitted.
 #[inline]
 pub(crate) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> bool {

@@ -18,3 +18,7 @@
 pub mod error;
 pub mod ese;
 pub mod le;
+pub mod recognise;
+pub mod sqlite;
+
+pub use recognise::{Kind, recognise};

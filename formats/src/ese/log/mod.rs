@@ -1,0 +1,3 @@
+//! Transaction log files (reference, log.md).
+
+pub mod header;

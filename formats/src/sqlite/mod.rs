@@ -1,0 +1,4 @@
+//! SQLite database files and their write-ahead logs.
+
+pub mod header;
+pub mod wal;
