@@ -13,7 +13,7 @@ use crate::store::Store;
 const SHARING_EXTENTS: u32 = 4;
 /// Contents in that choice, and how many of 100 values are taken from it: about a fifth of all bytes are copies.
 const SHARED_CONTENTS: u32 = 50;
-const SHARED_PERCENT: u32 = 45;
+const SHARED_PERCENT: u32 = 40;
 
 /// One long value of an extent.
 #[derive(Clone, Copy, Debug)]
