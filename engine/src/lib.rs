@@ -9,6 +9,7 @@ pub mod digest;
 pub mod error;
 pub mod frame;
 pub mod index;
+pub mod info;
 pub mod list;
 pub mod memory;
 pub mod plan;

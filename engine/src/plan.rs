@@ -59,60 +59,85 @@ pub struct Plan {
 
 impl Plan {
     /// Plans the streams of a set that `wanted` chooses by name and attributes.
+    ///
+    /// # Errors
+    /// When the plan does not fit into the memory, or a catalog cannot be read.
     pub fn new(
         pool: &Arc<Pool>,
         catalog: &Arc<Catalog>,
         memory: Memory,
-        mut wanted: impl FnMut(&StreamHead) -> bool,
+        wanted: impl FnMut(&StreamHead) -> bool,
     ) -> Result<Plan> {
-        let order = medium_order(pool);
-        let mut tables = SegmentTables::new(pool.clone(), memory.tables());
-        let mut plan = Plan { streams: Vec::new(), extents: Vec::new() };
+        let mut extents = Vec::new();
+        let mut streams = Vec::new();
         let limit = usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX) / size_of::<Extent>();
-        let mut open: Option<Open> = None;
-        let mut skipped = None;
-        for fragment in catalog.fragments(0) {
-            let fragment = fragment?;
-            if skipped == Some(fragment.stream) {
-                continue;
+        let keep = |extent| {
+            extents.push(extent);
+            if extents.len() <= limit {
+                return Ok(());
             }
-            if open.as_ref().is_some_and(|o| o.plan.stream != fragment.stream) {
-                plan.streams.extend(open.take().map(Open::close));
-            }
-            let open = match &mut open {
-                Some(open) => open,
-                none => {
-                    let head = fragment.head.clone().unwrap_or_else(|| StreamHead {
-                        // Its first fragment is lost, and with it its name.
-                        name: format!("reel-lost-name-{}", fragment.stream).into_bytes(),
-                        mode: 0o600,
-                        ..StreamHead::default()
-                    });
-                    if !wanted(&head) {
-                        skipped = Some(fragment.stream);
-                        continue;
-                    }
-                    none.insert(Open::new(fragment.stream, head, plan.streams.len() as u32))
-                }
-            };
-            open.fragment(&fragment, &order, &mut tables, &mut plan.extents)?;
-            if plan.extents.len() > limit {
-                let sentence = format!(
-                    "the plan needs more than {} MiB: raise --memory, or restore in parts",
-                    memory.bytes() >> 21
-                );
-                return Err(Error::new(Class::Limit, "plan", sentence));
-            }
-        }
-        plan.streams.extend(open.map(Open::close));
-        plan.extents.sort_unstable_by_key(|e| (e.order, e.segment, e.first, e.target, e.offset));
-        Ok(plan)
+            let mib = memory.bytes() >> 21;
+            let sentence = format!("the plan needs more than {mib} MiB: raise --memory, or restore in parts");
+            Err(Error::new(Class::Limit, "plan", sentence))
+        };
+        walk(pool, catalog, memory, wanted, keep, |stream| {
+            streams.push(stream);
+            Ok(())
+        })?;
+        extents.sort_unstable_by_key(|e| (e.order, e.segment, e.first, e.target, e.offset));
+        Ok(Plan { streams, extents })
     }
 
     /// Bytes of all streams.
     pub fn bytes(&self) -> u64 {
         self.streams.iter().map(|s| s.length).sum()
     }
+}
+
+/// Walks over the recipes of a set: `extent` gets every stretch of chunks, `done` every stream after its last one.
+pub fn walk(
+    pool: &Arc<Pool>,
+    catalog: &Arc<Catalog>,
+    memory: Memory,
+    mut wanted: impl FnMut(&StreamHead) -> bool,
+    mut extent: impl FnMut(Extent) -> Result<()>,
+    mut done: impl FnMut(StreamPlan) -> Result<()>,
+) -> Result<()> {
+    let order = medium_order(pool);
+    let mut tables = SegmentTables::new(pool.clone(), memory.tables());
+    let mut open: Option<Open> = None;
+    let mut skipped = None;
+    let mut targets = 0;
+    for fragment in catalog.fragments(0) {
+        let fragment = fragment?;
+        if skipped == Some(fragment.stream) {
+            continue;
+        }
+        if open.as_ref().is_some_and(|o| o.plan.stream != fragment.stream)
+            && let Some(open) = open.take()
+        {
+            done(open.close())?;
+        }
+        let open = match &mut open {
+            Some(open) => open,
+            none => {
+                let head = fragment.head.clone().unwrap_or_else(|| StreamHead {
+                    // Its first fragment is lost, and with it its name.
+                    name: format!("reel-lost-name-{}", fragment.stream).into_bytes(),
+                    mode: 0o600,
+                    ..StreamHead::default()
+                });
+                if !wanted(&head) {
+                    skipped = Some(fragment.stream);
+                    continue;
+                }
+                targets += 1;
+                none.insert(Open::new(fragment.stream, head, targets - 1))
+            }
+        };
+        open.fragment(&fragment, &order, &mut tables, &mut extent)?;
+    }
+    open.map_or(Ok(()), |open| done(open.close()))
 }
 
 /// Sets by where they stand: volumes by their place in the pool, then header blocks.
@@ -152,7 +177,7 @@ impl Open {
         fragment: &Fragment,
         order: &[u32],
         tables: &mut SegmentTables,
-        extents: &mut Vec<Extent>,
+        extent: &mut impl FnMut(Extent) -> Result<()>,
     ) -> Result<()> {
         if fragment.fragment != self.next_fragment || fragment.offset != self.at {
             self.incomplete = true;
@@ -170,7 +195,7 @@ impl Open {
                     let table = tables.get(set, segment)?;
                     match order.iter().position(|s| *s == set).zip(table) {
                         Some((order, table)) if self.check_run(&table, first, count, length) => {
-                            extents.push(Extent {
+                            extent(Extent {
                                 order: order as u32,
                                 set,
                                 segment,
@@ -179,7 +204,7 @@ impl Open {
                                 length,
                                 target: self.target,
                                 offset: self.at,
-                            });
+                            })?;
                         }
                         _ => {
                             self.incomplete = true;

@@ -1,0 +1,258 @@
+//! Targets of a restore: files under temporary names, which get their own when they are complete and verified.
+
+use super::pass::Sink;
+use crate::attributes::NodeKind;
+use crate::error::{Class, Error, Result};
+use crate::source::check_name;
+use rustix::fs::{CWD, RenameFlags};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files that are open at once.
+const OPEN_FILES: usize = 256;
+/// Up to so many files are made durable one by one; more, by their file system.
+const SYNC_ONE_BY_ONE: usize = 64;
+
+/// The folder that is restored into.
+pub struct Folder {
+    root: PathBuf,
+    overwrite: bool,
+    /// What temporary names begin with.
+    prefix: String,
+    known: Mutex<HashSet<PathBuf>>,
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+impl Folder {
+    /// The folder `root`, made if it is not there.
+    pub fn open(root: &Path, overwrite: bool, session: u64) -> Result<Folder> {
+        fs::create_dir_all(root).map_err(|e| Error::io(shown(root), "cannot make the target folder", e))?;
+        Ok(Folder {
+            root: root.to_owned(),
+            overwrite,
+            prefix: format!(".reel-{:08x}-{:x}-", session as u32, std::process::id()),
+            known: Mutex::new(HashSet::new()),
+        })
+    }
+
+    /// Where a stream goes. Its name may come from a tape that we did not write.
+    pub fn path_of(&self, name: &[u8]) -> Result<PathBuf> {
+        check_name(name)?;
+        Ok(self.root.join(OsStr::from_bytes(name)))
+    }
+
+    /// Makes the folders above `path`. None of them may be a symbolic link: it could lead out of the target.
+    pub fn make_parents(&self, path: &Path) -> Result<()> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        self.make_folder(parent)
+    }
+
+    /// Makes a folder and those above it.
+    pub fn make_folder(&self, folder: &Path) -> Result<()> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let below = folder.strip_prefix(&self.root).unwrap_or(Path::new(""));
+        let mut path = self.root.clone();
+        for component in below.components() {
+            path.push(component);
+            if known.contains(&path) {
+                continue;
+            }
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => {
+                    return Err(Error::new(
+                        Class::Argument,
+                        shown(&path),
+                        "it is in the way: a folder of this name is to be restored; move it away first",
+                    ));
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                    fs::create_dir(&path).map_err(|e| Error::io(shown(&path), "cannot make the folder", e))?;
+                }
+                Err(e) => return Err(Error::io(shown(&path), "cannot look at the target", e)),
+            }
+            known.insert(path.clone());
+        }
+        Ok(())
+    }
+
+    /// Refuses what is in the way of a target, unless it may be replaced.
+    pub fn check_free(&self, path: &Path, kind: NodeKind) -> Result<()> {
+        let found = match fs::symlink_metadata(path) {
+            Ok(found) => found,
+            // A folder above is missing, or is no folder, which making the folders will tell.
+            Err(_) => return Ok(()),
+        };
+        match (found.is_dir(), kind == NodeKind::Directory) {
+            (true, true) => Ok(()),
+            (false, false) if self.overwrite => Ok(()),
+            (false, false) => Err(Error::new(
+                Class::Argument,
+                shown(path),
+                "it exists already: --overwrite replaces existing files",
+            )),
+            _ => Err(Error::new(
+                Class::Argument,
+                shown(path),
+                "it exists already and is of another kind: move it away first",
+            )),
+        }
+    }
+
+    /// A temporary name beside `path`.
+    pub fn temporary(&self, path: &Path, number: u32) -> PathBuf {
+        path.with_file_name(format!("{}{number}.part", self.prefix))
+    }
+
+    /// Gives what stands under a temporary name its own.
+    pub fn name(&self, temporary: &Path, path: &Path) -> Result<()> {
+        let renamed = if self.overwrite {
+            fs::rename(temporary, path)
+        } else {
+            match rustix::fs::renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
+                // Not every file system knows it; nothing was in the way when the restore began.
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(temporary, path),
+                other => other.map_err(Into::into),
+            }
+        };
+        renamed.map_err(|e| Error::io(shown(path), "cannot give the restored file its name", e))?;
+        // Two links of one file: rename does nothing and leaves both names.
+        if fs::symlink_metadata(temporary).is_ok() {
+            let _ = fs::remove_file(temporary);
+        }
+        Ok(())
+    }
+
+    /// Makes names durable.
+    pub fn sync_folders(&self) -> Result<()> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > SYNC_ONE_BY_ONE {
+            return sync_file_system(&self.root);
+        }
+        for folder in known.iter().chain(std::iter::once(&self.root)) {
+            sync(folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|f| f.sync_all()).map_err(|e| Error::io(shown(path), "cannot make durable", e))
+}
+
+fn sync_file_system(path: &Path) -> Result<()> {
+    let synced = File::open(path).and_then(|f| rustix::fs::syncfs(&f).map_err(Into::into));
+    synced.map_err(|e| Error::io(shown(path), "cannot make the file system durable", e))
+}
+
+/// A file on its way.
+pub struct TargetFile {
+    /// Its temporary name.
+    pub temporary: PathBuf,
+    /// Its own name.
+    pub path: PathBuf,
+}
+
+/// The files of a restore, by the stream's place in the plan.
+pub struct Files {
+    files: HashMap<u32, TargetFile>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    files: HashMap<u32, Arc<File>>,
+    order: VecDeque<u32>,
+}
+
+impl Files {
+    /// No files yet.
+    pub fn new() -> Self {
+        Files { files: HashMap::new(), open: Mutex::new(Open::default()) }
+    }
+
+    /// Makes the temporary file of a target, with its length and without data.
+    pub fn make(&mut self, folder: &Folder, target: u32, path: PathBuf, length: u64) -> Result<()> {
+        folder.make_parents(&path)?;
+        let temporary = folder.temporary(&path, target);
+        let made = File::options().write(true).create_new(true).open(&temporary).and_then(|file| {
+            self.files.insert(target, TargetFile { temporary: temporary.clone(), path: path.clone() });
+            file.set_len(length).map(|()| file)
+        });
+        let file = made.map_err(|e| Error::io(shown(&path), "cannot make the target file", e))?;
+        self.keep_open(target, Arc::new(file));
+        Ok(())
+    }
+
+    fn keep_open(&self, target: u32, file: Arc<File>) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.files.len() >= OPEN_FILES
+            && let Some(oldest) = open.order.pop_front()
+        {
+            open.files.remove(&oldest);
+        }
+        open.files.insert(target, file);
+        open.order.push_back(target);
+    }
+
+    fn file(&self, target: u32) -> Result<Arc<File>> {
+        if let Some(file) = self.open.lock().unwrap_or_else(PoisonError::into_inner).files.get(&target) {
+            return Ok(file.clone());
+        }
+        let Some(entry) = self.files.get(&target) else {
+            return Err(Error::new(Class::Internal, "restore", format!("no target file {target}")));
+        };
+        let file = File::options().write(true).open(&entry.temporary);
+        let file = Arc::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
+        self.keep_open(target, file.clone());
+        Ok(file)
+    }
+
+    /// Makes the contents of the files durable.
+    pub fn sync(&self, root: &Path) -> Result<()> {
+        let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
+        let many = self.files.len() > SYNC_ONE_BY_ONE;
+        if many {
+            sync_file_system(root)?;
+        }
+        for file in self.files.values() {
+            if !many || device(&file.temporary) != device(root) {
+                sync(&file.temporary)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a file out: from now on its caller answers for it.
+    pub fn take(&mut self, target: u32) -> Option<TargetFile> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&target);
+        self.files.remove(&target)
+    }
+}
+
+impl Sink for Files {
+    fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()> {
+        let file = self.file(target)?;
+        file.write_all_at(bytes, offset).map_err(|e| {
+            let name = self.files.get(&target).map(|f| shown(&f.path)).unwrap_or_default();
+            Error::io(name, "cannot write", e).at(offset)
+        })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // What nobody took is not complete.
+        for file in self.files.values() {
+            let _ = fs::remove_file(&file.temporary);
+        }
+    }
+}
