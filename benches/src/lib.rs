@@ -1,1 +1,18 @@
-//! placeholder
+//! The ratio table: what backup and restore reach, beside the limits of the same machine in the same run
+//! (`reference/performance.md` section 1), and the check that memory stays in its bound.
+//!
+//! Absolute rates say little: they are other ones on every machine. What counts is the ratio of a run to a model that is
+//! made of the limits of its stages. `README.md` in this folder tells how to read the table.
+#![warn(missing_docs)]
+
+pub mod cases;
+pub mod limits;
+pub mod machine;
+pub mod memory;
+pub mod model;
+pub mod table;
+
+/// What ends a benchmark.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// What the steps of a benchmark give.
+pub type Result<T> = std::result::Result<T, Failure>;

@@ -1,0 +1,100 @@
+//! `reel-bench`: prints what backup and restore reach beside the limits of this machine, or checks their peak memory.
+
+use reel_benches::cases::Cases;
+use reel_benches::{Result, machine, memory, table};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
+       reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
+
+Without --rss: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
+the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
+FOLDER (default: the temporary folder) gets a folder of its own that is removed at the end.
+Exit code 1: a ratio or a peak misses what it must reach.";
+
+#[derive(Default)]
+struct Arguments {
+    size: Option<u64>,
+    dir: Option<PathBuf>,
+    threads: Option<usize>,
+    json: bool,
+    rss: bool,
+    rss_step: Option<String>,
+}
+
+impl Arguments {
+    fn parse() -> Result<Arguments> {
+        let mut arguments = Arguments::default();
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} without a value"));
+            match word.as_str() {
+                "--size" => arguments.size = Some(size(&value()?)?),
+                "--dir" => arguments.dir = Some(value()?.into()),
+                "--threads" => arguments.threads = Some(value()?.parse()?),
+                "--json" => arguments.json = true,
+                "--rss" => arguments.rss = true,
+                // What `--rss` starts itself as.
+                "--rss-step" => arguments.rss_step = Some(value()?),
+                // Given by `cargo bench`.
+                "--bench" => {}
+                _ => return Err(format!("{word} is not known\n{USAGE}").into()),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+fn size(text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(['K', 'M', 'G']);
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        _ => return Err(format!("{text} is no size").into()),
+    };
+    digits.parse::<u64>()?.checked_mul(1 << shift).ok_or_else(|| format!("{text} is too large").into())
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().and_then(run) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Gives whether everything reached what it must.
+fn run(arguments: Arguments) -> Result<bool> {
+    let parent = arguments.dir.unwrap_or_else(std::env::temp_dir);
+    if let Some(step) = arguments.rss_step {
+        println!("{}", memory::step(&step, &parent, arguments.size.unwrap_or(4 << 30))?);
+        return Ok(true);
+    }
+    let folder = tempfile::Builder::new().prefix("reel-bench-").tempdir_in(parent)?;
+    if arguments.rss {
+        let size = arguments.size.unwrap_or(4 << 30);
+        let peaks = memory::check(folder.path(), size)?;
+        let bound = memory::BOUND + memory::SLACK;
+        for (what, peak) in ["backup", "restore"].iter().zip(peaks) {
+            println!("{what} of {} MiB: peak {} MiB, bound {} MiB", size >> 20, peak >> 20, bound >> 20);
+        }
+        return Ok(peaks.iter().all(|peak| *peak <= bound));
+    }
+    let cores = arguments.threads.unwrap_or_else(machine::cores);
+    let mut cases = Cases::new(folder.path(), arguments.size.unwrap_or(1 << 30), cores)?;
+    let rows =
+        cases.run(|row| eprintln!("{}: {:.3} s, CPU {:.3} s", row.what, row.span.wall, row.span.cpu))?;
+    if arguments.json {
+        println!("{:#}", table::json(cases.limits(), &rows, cores));
+    } else {
+        print!("{}", table::markdown(cases.limits(), &rows, cores));
+    }
+    Ok(!rows.iter().any(|row| row.fails(cores)))
+}
