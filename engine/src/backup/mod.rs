@@ -167,7 +167,7 @@ pub fn backup(
         software: concat!("reel ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let is_first = volume.files.len() <= 1;
-    let state = is_first.then(|| PoolState { next_set: set, entries: all_entries(&pool) });
+    let state = is_first.then(|| PoolState { next_set: set + 1, entries: all_entries(&pool) });
     let tape = SetWriter::begin(medium, pool.uuid, label.volume, head.clone(), state.as_ref())?;
     let header_object = tape.header_object();
     let catalog = CatalogWriter::create(pool.cache(), set)?;
