@@ -184,7 +184,8 @@ fn the_engine_writes_the_bytes_of_the_oracle_with_any_number_of_threads() {
             session,
             level: Some(1),
             finished: 5,
-            pool_state: (day == 1).then(|| reel_tape::layout::set::PoolState { next_set: 2, entries: Vec::new() }),
+            pool_state: (day == 1)
+                .then(|| reel_tape::layout::set::PoolState { next_set: 2, entries: Vec::new() }),
             torn: Vec::new(),
         };
         let streams: Vec<_> = streams(day).iter().map(oracle_stream).collect();

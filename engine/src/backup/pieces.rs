@@ -170,7 +170,9 @@ impl<'a> Pieces<'a> {
                     self.long = Some(long);
                     return Ok(());
                 }
-                Looked::Short(short) if members.is_empty() || buffer.len() + short.bytes.len() <= WINDOW as usize => {
+                Looked::Short(short)
+                    if members.is_empty() || buffer.len() + short.bytes.len() <= WINDOW as usize =>
+                {
                     let member = self.short(short, buffer)?;
                     members.push(member);
                 }
@@ -228,7 +230,11 @@ impl<'a> Pieces<'a> {
     fn number_stream(&mut self) -> Result<u32> {
         let stream = self.next_stream;
         self.next_stream = stream.checked_add(1).ok_or_else(|| {
-            Error::new(Class::Limit, "backup set", "more than 4,294,967,295 entries in one set: split the run")
+            Error::new(
+                Class::Limit,
+                "backup set",
+                "more than 4,294,967,295 entries in one set: split the run",
+            )
         })?;
         Ok(stream)
     }

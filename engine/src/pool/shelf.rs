@@ -34,10 +34,10 @@ pub trait Shelf: Send + Sync {
     /// Opens a volume. An appendable one has its position at the end of data, behind a filemark.
     fn open(&self, volume: &str, access: Access) -> Result<Box<dyn Medium>>;
 
-    /// Makes a new labelled volume, whole or not at all, and gives its name.
-    fn create(&self, label: &Label, session: u64) -> Result<String>;
+    /// Makes a new labelled volume, whole or not at all, and gives its name and what keeps others from writing to it.
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)>;
 
-    /// Makes sure that nobody else writes.
+    /// Makes sure that nobody else writes to what is there.
     fn lock(&self) -> Result<PoolLock>;
 
     /// Device and inode of every volume, so that no backup reads the pool that it writes.
@@ -102,8 +102,8 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
 }
 
-/// Makes an image beside its final name and renames it when its labels are durable.
-fn create_image(path: &Path, label: &Label, session: u64) -> Result<()> {
+/// Makes an image beside its final name and gives it that when its labels are durable; it is locked before others see it.
+fn create_image(path: &Path, label: &Label, session: u64) -> Result<PoolLock> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".reel-new");
     let unfinished = PathBuf::from(unfinished);
@@ -114,10 +114,12 @@ fn create_image(path: &Path, label: &Label, session: u64) -> Result<()> {
     let mut tape = SimhTape::create(&unfinished)?;
     writer::write_labels(&mut tape, label, session)?;
     drop(tape);
+    let lock = lock_file(&unfinished);
     fs::hard_link(&unfinished, path).map_err(io("cannot give the new volume its name"))?;
     fs::remove_file(&unfinished).map_err(io("cannot remove the unfinished name of the new volume"))?;
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io("cannot make the new volume's name durable"))
+    File::open(folder).and_then(|f| f.sync_all()).map_err(io("cannot make the new volume's name durable"))?;
+    lock
 }
 
 fn lock_file(path: &Path) -> Result<PoolLock> {
@@ -167,14 +169,16 @@ impl Shelf for Folder {
         open_image(&self.0.join(volume), access)
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
         let name = format!("{}.{IMAGE}", label.barcode);
+        // The folder is locked already.
         create_image(&self.0.join(&name), label, session)?;
-        Ok(name)
+        Ok((name, PoolLock(None)))
     }
 
     fn lock(&self) -> Result<PoolLock> {
-        fs::create_dir_all(&self.0).map_err(|e| Error::io(self.name(), "cannot make the pool's folder", e))?;
+        fs::create_dir_all(&self.0)
+            .map_err(|e| Error::io(self.name(), "cannot make the pool's folder", e))?;
         lock_file(&self.0)
     }
 
@@ -199,9 +203,8 @@ impl Shelf for OneImage {
         open_image(&self.0, access)
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
-        create_image(&self.0, label, session)?;
-        Ok(self.name())
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
+        Ok((self.name(), create_image(&self.0, label, session)?))
     }
 
     fn lock(&self) -> Result<PoolLock> {
@@ -215,10 +218,13 @@ impl Shelf for OneImage {
     }
 }
 
+/// Images by name.
+type Images = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// Images in memory: for tests, fuzzing and damage.
 #[derive(Clone, Default)]
 pub struct MemoryShelf {
-    images: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    images: Images,
 }
 
 impl MemoryShelf {
@@ -239,7 +245,7 @@ impl MemoryShelf {
 
 /// An image of a [`MemoryShelf`]: what is written is put back on the shelf when it is flushed.
 struct SharedImage {
-    images: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    images: Images,
     name: String,
     bytes: Vec<u8>,
 }
@@ -281,7 +287,8 @@ impl Shelf for MemoryShelf {
     }
 
     fn open(&self, volume: &str, access: Access) -> Result<Box<dyn Medium>> {
-        let found = self.lock_images().iter().find(|(name, _)| name == volume).map(|(_, bytes)| bytes.clone());
+        let found =
+            self.lock_images().iter().find(|(name, _)| name == volume).map(|(_, bytes)| bytes.clone());
         let Some(bytes) = found else {
             return Err(Error::new(Class::Medium, volume, "no such volume on the shelf"));
         };
@@ -295,11 +302,11 @@ impl Shelf for MemoryShelf {
         Ok(Box::new(tape))
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
         let mut tape = SimhTape::from_bytes(&label.barcode, Vec::new());
         writer::write_labels(&mut tape, label, session)?;
         self.lock_images().push((label.barcode.clone(), tape.into_bytes()));
-        Ok(label.barcode.clone())
+        Ok((label.barcode.clone(), PoolLock(None)))
     }
 
     fn lock(&self) -> Result<PoolLock> {
@@ -310,7 +317,6 @@ impl Shelf for MemoryShelf {
         Vec::new()
     }
 }
-
 
 impl From<reel_tape::error::Error> for Error {
     fn from(error: reel_tape::error::Error) -> Self {

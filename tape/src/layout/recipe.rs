@@ -286,7 +286,9 @@ impl StreamHead {
                     };
                 }
                 tag if tag & 0x8000 != 0 => {
-                    return malformed(format!("attribute tag {tag:04x} is not known: a newer release is needed"));
+                    return malformed(format!(
+                        "attribute tag {tag:04x} is not known: a newer release is needed"
+                    ));
                 }
                 _ => continue,
             }
@@ -556,7 +558,10 @@ impl Fragment {
             runs.push(run);
         }
         if total != raw.length.get() || raw.offset.get().checked_add(total).is_none() {
-            return malformed(format!("the runs of a fragment cover {total} bytes, its head says {}", raw.length));
+            return malformed(format!(
+                "the runs of a fragment cover {total} bytes, its head says {}",
+                raw.length
+            ));
         }
         Ok(Fragment {
             set: raw.set.get(),
@@ -579,7 +584,11 @@ fn decode_run(raw: &RawRun, segments: &[RawSegmentRef]) -> Result<Run> {
     match raw.kind {
         1 => {
             let Some(segment) = segments.get(usize::from(raw.segment.get())) else {
-                return malformed(format!("a run names segment reference {} of {}", raw.segment, segments.len()));
+                return malformed(format!(
+                    "a run names segment reference {} of {}",
+                    raw.segment,
+                    segments.len()
+                ));
             };
             let first = raw.first.get();
             if count == 0 || first.checked_add(count).is_none() {
