@@ -2,8 +2,9 @@
 
 use crate::error::{Class, Error, Result};
 use reel_tape::layout::label::Label;
+use reel_tape::medium::simh::Store;
 use reel_tape::medium::{Medium, SimhTape};
-use reel_tape::volume::{probe, writer};
+use reel_tape::volume::{self, probe, writer};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -68,21 +69,16 @@ pub fn shelf(path: &Path) -> Result<Arc<dyn Shelf>> {
 fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
     match access {
         Access::Read => Ok(Box::new(SimhTape::open_read(path)?)),
-        Access::Append => {
-            let mut tape = SimhTape::open_write(path)?;
-            // Damage further in is passed over first; what is left at the end was never acknowledged.
-            let mut tries = 0;
-            while tape.torn_tail().is_some() && tape.cut_torn_tail(&probe).is_err() {
-                tries += 1;
-                let passed = tape.locate_end().is_ok() || tape.skip_damage(&probe)?.is_some();
-                if !passed || tries > 1_000_000 {
-                    break;
-                }
-            }
-            close_torn_file(&mut tape)?;
-            Ok(Box::new(tape))
-        }
+        Access::Append => prepare_to_append(SimhTape::open_write(path)?),
     }
+}
+
+/// Passes over damage further in, cuts off what was never acknowledged, and closes a torn file.
+fn prepare_to_append<S: Store + 'static>(mut tape: SimhTape<S>) -> Result<Box<dyn Medium>> {
+    volume::files(&mut tape)?;
+    tape.cut_torn_tail(&probe)?;
+    close_torn_file(&mut tape)?;
+    Ok(Box::new(tape))
 }
 
 /// Writes the filemark that a torn run did not come to.
@@ -250,13 +246,13 @@ struct SharedImage {
     bytes: Vec<u8>,
 }
 
-impl reel_tape::medium::simh::Store for SharedImage {
+impl Store for SharedImage {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        reel_tape::medium::simh::Store::read_at(&self.bytes, offset, buf)
+        Store::read_at(&self.bytes, offset, buf)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<usize> {
-        reel_tape::medium::simh::Store::write_at(&mut self.bytes, offset, bytes)
+        Store::write_at(&mut self.bytes, offset, bytes)
     }
 
     fn length(&self) -> std::io::Result<u64> {
@@ -293,13 +289,11 @@ impl Shelf for MemoryShelf {
             return Err(Error::new(Class::Medium, volume, "no such volume on the shelf"));
         };
         let store = SharedImage { images: self.images.clone(), name: volume.to_owned(), bytes };
-        let mut tape = SimhTape::over(volume, store, access == Access::Read)?;
-        if access == Access::Append {
-            let _ = tape.locate_end();
-            tape.cut_torn_tail(&probe)?;
-            close_torn_file(&mut tape)?;
+        let tape = SimhTape::over(volume, store, access == Access::Read)?;
+        match access {
+            Access::Read => Ok(Box::new(tape)),
+            Access::Append => prepare_to_append(tape),
         }
-        Ok(Box::new(tape))
     }
 
     fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {

@@ -218,12 +218,12 @@ impl Files {
     /// Makes the contents of the files durable.
     pub fn sync(&self, root: &Path) -> Result<()> {
         let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
-        let many = self.files.len() > SYNC_ONE_BY_ONE;
+        let (many, home) = (self.files.len() > SYNC_ONE_BY_ONE, device(root));
         if many {
             sync_file_system(root)?;
         }
         for file in self.files.values() {
-            if !many || device(&file.temporary) != device(root) {
+            if !many || device(&file.temporary) != home {
                 sync(&file.temporary)?;
             }
         }
