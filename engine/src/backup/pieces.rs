@@ -6,9 +6,10 @@ use crate::chunk::pages::{HEAD, Shape};
 use crate::error::{Class, Error, Result};
 use crate::index::previous::{Known, PreviousRecipes};
 use crate::root::Nothing;
-use crate::source::{Entry, Finding, Item, PositionedRead, Source};
-use reel_tape::layout::recipe::{Cut, StreamHead};
+use crate::source::{Entry, Finding, FindingKind, Item, PositionedRead, Source};
+use reel_tape::layout::recipe::{Cut, MAX_STREAM, StreamHead};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// Bytes of a window.
@@ -260,6 +261,12 @@ impl<'a> Pieces<'a> {
             Entry::Stream(source) => source,
         };
         let length = source.len();
+        if length.is_some_and(|l| l > MAX_STREAM) {
+            let path = std::ffi::OsStr::from_bytes(&head.name).into();
+            let what = format!("is longer than {} TiB, which no stream can be", MAX_STREAM >> 40);
+            self.findings.push(Finding { path, kind: FindingKind::Refused, what });
+            return self.next_entry();
+        }
         head.source_length = length;
         let positioned = length.and_then(|_| source.positioned());
         // A short stream is read whole; so is the first window of one whose length is not known.

@@ -4,6 +4,8 @@ use super::{Fields, Result, malformed};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+/// Longest stream in bytes: 1 PiB. Roots are computed part by part, so a length that nobody checked would be a long wait.
+pub const MAX_STREAM: u64 = 1 << 50;
 /// Most page ranges that an end records.
 pub const MAX_PAGE_RANGES: usize = 4096;
 
@@ -557,7 +559,8 @@ impl Fragment {
             total = sum;
             runs.push(run);
         }
-        if total != raw.length.get() || raw.offset.get().checked_add(total).is_none() {
+        let covered_to = raw.offset.get().checked_add(total);
+        if total != raw.length.get() || covered_to.is_none_or(|to| to > MAX_STREAM) {
             return malformed(format!(
                 "the runs of a fragment cover {total} bytes, its head says {}",
                 raw.length
