@@ -51,7 +51,14 @@ pub struct Error {
 impl Error {
     /// A failure of `class` on `object` (a file, stream or volume, as its owner would name it).
     pub fn new(class: Class, object: impl Into<String>, sentence: impl Into<String>) -> Self {
-        Self { class, object: object.into(), position: None, sentence: sentence.into(), jet: None, source: None }
+        Self {
+            class,
+            object: object.into(),
+            position: None,
+            sentence: sentence.into(),
+            jet: None,
+            source: None,
+        }
     }
 
     /// A failure the operating system reported while `doing` something to `object`.

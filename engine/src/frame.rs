@@ -128,14 +128,15 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// A decoder.
     pub fn new() -> Result<Self> {
-        let decompressor =
-            zstd::bulk::Decompressor::new().map_err(|e| Error::io("zstd", "cannot prepare the decoder", e))?;
+        let decompressor = zstd::bulk::Decompressor::new()
+            .map_err(|e| Error::io("zstd", "cannot prepare the decoder", e))?;
         Ok(FrameDecoder { decompressor, plain: Vec::with_capacity(MAX_PLAIN) })
     }
 
     /// The plain bytes of a frame, after its digest was checked. The chunks in them are not checked yet.
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<&'a [u8]> {
-        let object = || format!("frame of set {}, segment {}, chunk {}", frame.set, frame.segment, frame.first);
+        let object =
+            || format!("frame of set {}, segment {}, chunk {}", frame.set, frame.segment, frame.first);
         if digest::of(frame.stored) != frame.digest {
             return Err(Error::new(
                 Class::Checksum,
@@ -173,12 +174,10 @@ mod tests {
             let chunks: Vec<Vec<u8>> = (0..30u8).map(|i| vec![i; 30_000]).collect();
             let mut encoder = FrameEncoder::new(compression).unwrap();
             let frames = encoder.encode(1, 2, 5, chunks.iter().map(Vec::as_slice)).unwrap();
-            assert_eq!(frames.iter().map(|f| (f.first, f.count)).collect::<Vec<_>>(), [
-                (5, 8),
-                (13, 8),
-                (21, 8),
-                (29, 6)
-            ]);
+            assert_eq!(
+                frames.iter().map(|f| (f.first, f.count)).collect::<Vec<_>>(),
+                [(5, 8), (13, 8), (21, 8), (29, 6)]
+            );
             let mut decoder = FrameDecoder::new().unwrap();
             let mut all = Vec::new();
             for encoded in &frames {

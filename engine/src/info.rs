@@ -59,7 +59,11 @@ pub fn describe(path: &Path) -> Result<Vec<(String, String)>> {
 }
 
 fn describe_pool(path: &Path) -> Result<Vec<(String, String)>> {
-    let pool = Pool::open_shelf(shelf::shelf(path)?, crate::pool::default_cache().as_deref(), crate::pool::Catalogs::Cached)?;
+    let pool = Pool::open_shelf(
+        shelf::shelf(path)?,
+        crate::pool::default_cache().as_deref(),
+        crate::pool::Catalogs::Cached,
+    )?;
     let mut lines = vec![
         ("type".to_owned(), "Reelmover pool".to_owned()),
         ("pool".to_owned(), pool.name.clone()),

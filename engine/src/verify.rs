@@ -5,7 +5,8 @@ use crate::frame::{FrameDecoder, chunk_is};
 use crate::index::previous::SegmentTables;
 use crate::memory::Memory;
 use crate::plan::{self, lose, place};
-use crate::pool::{Pool, SetStatus, Volume};
+pub use crate::pool::VolumeDamage;
+use crate::pool::{Pool, SetStatus, Volume, passed_over};
 use crate::progress::Monitor;
 use reel_tape::layout::block::BlockHeader;
 use reel_tape::layout::frame::Frame;
@@ -16,21 +17,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// A place on a volume where something is wrong.
-#[derive(Debug, Clone)]
-pub struct VolumeDamage {
-    /// The volume, by the shelf's name.
-    pub volume: String,
-    /// First object (block or filemark number of the medium).
-    pub first: u64,
-    /// First object behind; equal to `first` where only the container's own words are damaged.
-    pub end: u64,
-    /// Byte offset in the image, where there is one.
-    pub byte: Option<u64>,
-    /// What was found and what was expected.
-    pub what: String,
-}
 
 /// A stream of a set that damage hits.
 #[derive(Debug, Clone)]
@@ -154,19 +140,7 @@ fn read_volume(
 ) -> Result<()> {
     let mut medium = pool.open_medium(&volume.name)?;
     // What opening passed over in the container is damage too.
-    let passed: Vec<_> = medium.damage().to_vec();
-    for damage in passed {
-        report.damage.push(VolumeDamage {
-            volume: volume.name.clone(),
-            first: damage.object_from,
-            end: damage.object_to,
-            byte: Some(damage.byte_from),
-            what: format!(
-                "the image's record words fail from byte {} to byte {}",
-                damage.byte_from, damage.byte_to
-            ),
-        });
-    }
+    report.damage.extend(passed_over(&*medium, &volume.name));
     let feed = Mutex::new(Feed {
         walk: Walk::new(&mut *medium, 0, None)?,
         volume,
@@ -339,7 +313,10 @@ fn check_frame(
     let count = frame.lengths.len() as u32;
     let entry = table.frame_of(frame.first);
     if entry.is_none_or(|e| (e.first.get(), e.count.get(), e.place()) != (frame.first, count, job.place)) {
-        return Err(format!("segment {} does not have its frame of chunk {} here", frame.segment, frame.first));
+        return Err(format!(
+            "segment {} does not have its frame of chunk {} here",
+            frame.segment, frame.first
+        ));
     }
     let plain = decoder.decode(&frame).map_err(|e| e.to_string())?;
     let mut at = 0;

@@ -11,7 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 fn options(threads: usize) -> BackupOptions {
-    BackupOptions { threads, cache: None, clock: Some(1), seed: Some(7), block_size: 4096, ..BackupOptions::default() }
+    BackupOptions {
+        threads,
+        cache: None,
+        clock: Some(1),
+        seed: Some(7),
+        block_size: 4096,
+        ..BackupOptions::default()
+    }
 }
 
 fn back_up(shelf: &MemoryShelf, path: &Path, threads: usize) -> BackupReport {
@@ -111,7 +118,8 @@ fn a_pushed_stream_comes_out_in_order() {
     let as_shelf: Arc<dyn Shelf> = Arc::new(shelf.clone());
     backup(&as_shelf, Box::new(items), &options(2), &Monitor::default()).unwrap();
     let mut out = Vec::new();
-    restore_stream(&open(&shelf), b"mail", &mut out, &RestoreOptions::default(), &Monitor::default()).unwrap();
+    restore_stream(&open(&shelf), b"mail", &mut out, &RestoreOptions::default(), &Monitor::default())
+        .unwrap();
     assert!(out == bytes);
 }
 

@@ -10,6 +10,7 @@ mod writer;
 
 pub use report::{BackupReport, DatabasePages};
 
+use crate::chunk::pages::log_generation;
 use crate::digest;
 use crate::error::{Class, Error, Result};
 use crate::frame::Compression;
@@ -17,9 +18,10 @@ use crate::index::previous::PreviousRecipes;
 use crate::index::{Index, Name};
 use crate::memory::Memory;
 use crate::pool::catalog::CatalogWriter;
+use crate::pool::shelf::PoolLock;
 use crate::pool::{Access, Catalogs, Pool, SetInfo, SetStatus, Shelf, Volume};
 use crate::progress::Monitor;
-use crate::source::Item;
+use crate::source::{Item, Tree, TreeOptions};
 use claim::Claim;
 use pieces::Pieces;
 use reel_tape::layout::block;
@@ -84,7 +86,8 @@ impl Default for BackupOptions {
 impl BackupOptions {
     fn now(&self) -> i64 {
         self.clock.unwrap_or_else(|| {
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let since =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
         })
     }
@@ -97,7 +100,8 @@ impl BackupOptions {
     }
 
     fn check(&self) -> Result<()> {
-        check_block_size(self.block_size).map_err(|m| Error::new(Class::Argument, "block size", m.to_string()))?;
+        check_block_size(self.block_size)
+            .map_err(|m| Error::new(Class::Argument, "block size", m.to_string()))?;
         if let Compression::Zstd(level) = self.compression
             && !Compression::LEVELS.contains(&level)
         {
@@ -131,8 +135,68 @@ pub fn backup(
     monitor: &Monitor,
 ) -> Result<BackupReport> {
     options.check()?;
-    let _lock = shelf.lock()?;
-    let pool = Arc::new(open_or_make(shelf, options)?);
+    let made = Made::open(shelf, options)?;
+    run(&made, items, options, monitor)
+}
+
+/// Backs up files and folders; what the pool itself stands in is left out, and reported.
+///
+/// # Errors
+/// As [`backup`], and when a path is missing or two have the same last component.
+pub fn backup_tree(
+    shelf: &Arc<dyn Shelf>,
+    paths: &[PathBuf],
+    mut tree: TreeOptions,
+    options: &BackupOptions,
+    monitor: &Monitor,
+) -> Result<BackupReport> {
+    options.check()?;
+    tree.classify = log_generation;
+    // A path that is wrong should not leave a new pool behind.
+    Tree::new(paths, tree.clone())?;
+    let made = Made::open(shelf, options)?;
+    tree.skip.extend(shelf.inodes());
+    run(&made, Box::new(Tree::new(paths, tree)?), options, monitor)
+}
+
+/// A pool that is locked for writing.
+struct Made {
+    pool: Arc<Pool>,
+    _locks: [Option<PoolLock>; 2],
+}
+
+impl Made {
+    /// Opens the pool, or makes it.
+    fn open(shelf: &Arc<dyn Shelf>, options: &BackupOptions) -> Result<Made> {
+        let lock = shelf.lock()?;
+        let cache = options.cache.as_deref();
+        if let Some(pool) = Pool::open_if_any(shelf.clone(), cache, Catalogs::Cached)? {
+            return Ok(Made { pool: Arc::new(pool), _locks: [Some(lock), None] });
+        }
+        let label = Label {
+            pool: options.uuid("pool", 0),
+            volume: options.uuid("volume", 1),
+            created: options.now(),
+            sequence: 1,
+            block_size: options.block_size,
+            params: PoolParams::DRAFT,
+            pool_name: options.pool_name.clone(),
+            barcode: "RM0001".into(),
+        };
+        let (_, volume_lock) = shelf.create(&label, options.uuid("label", 1).as_u64_pair().0)?;
+        let pool = Arc::new(Pool::open_shelf(shelf.clone(), cache, Catalogs::Cached)?);
+        Ok(Made { pool, _locks: [Some(lock), Some(volume_lock)] })
+    }
+}
+
+fn run(
+    made: &Made,
+    items: Box<dyn Iterator<Item = Item> + Send + '_>,
+    options: &BackupOptions,
+    monitor: &Monitor,
+) -> Result<BackupReport> {
+    let pool = &made.pool;
+    let shelf = pool.shelf();
     let Some(volume) = pool.volumes.last() else {
         return Err(Error::new(Class::Internal, shelf.name(), "a pool without a volume"));
     };
@@ -144,15 +208,19 @@ pub fn backup(
         ));
     }
     let set = pool.next_set();
-    let index = fill_index(&pool, options.memory.index())?;
+    let index = fill_index(pool, options.memory.index())?;
     let previous = PreviousRecipes::open(pool.clone(), options.memory.tables())?;
     let session = options.uuid("session", set).as_u64_pair().0;
-    let torn = torn_entries(&pool);
+    let torn = torn_entries(pool);
 
     let mut medium = shelf.open(&volume.name, Access::Append)?;
     let label = reader::read_label(&mut *medium)?;
     if label.volume != volume.label.volume {
-        return Err(Error::new(Class::Medium, &volume.name, "another volume than the one that was just read"));
+        return Err(Error::new(
+            Class::Medium,
+            &volume.name,
+            "another volume than the one that was just read",
+        ));
     }
     let started = options.now();
     let head = SetHead {
@@ -167,7 +235,7 @@ pub fn backup(
         software: concat!("reel ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
     let is_first = volume.files.len() <= 1;
-    let state = is_first.then(|| PoolState { next_set: set, entries: all_entries(&pool) });
+    let state = is_first.then(|| PoolState { next_set: set + 1, entries: all_entries(pool) });
     let tape = SetWriter::begin(medium, pool.uuid, label.volume, head.clone(), state.as_ref())?;
     let header_object = tape.header_object();
     let catalog = CatalogWriter::create(pool.cache(), set)?;
@@ -200,30 +268,11 @@ pub fn backup(
         return Err(Error::new(Class::Cancelled, shelf.name(), sentence));
     }
     let ended = writer.end()?;
-    let commit = Commit { pool: &pool, volume, head, header_object, finished: options.now(), torn };
+    let commit = Commit { pool, volume, head, header_object, finished: options.now(), torn };
     let mut report = commit.finish(ended)?;
     report.findings = outcome.pieces.take_findings();
     report.unindexed_chunks = outcome.claim.left_out();
     Ok(report)
-}
-
-fn open_or_make(shelf: &Arc<dyn Shelf>, options: &BackupOptions) -> Result<Pool> {
-    let cache = options.cache.as_deref();
-    if let Some(pool) = Pool::open_if_any(shelf.clone(), cache, Catalogs::Cached)? {
-        return Ok(pool);
-    }
-    let label = Label {
-        pool: options.uuid("pool", 0),
-        volume: options.uuid("volume", 1),
-        created: options.now(),
-        sequence: 1,
-        block_size: options.block_size,
-        params: PoolParams::DRAFT,
-        pool_name: options.pool_name.clone(),
-        barcode: "RM0001".into(),
-    };
-    shelf.create(&label, options.uuid("label", 1).as_u64_pair().0)?;
-    Pool::open_shelf(shelf.clone(), cache, Catalogs::Cached)
 }
 
 /// Every trusted chunk of the pool, newest first, as far as the share goes.
@@ -302,7 +351,9 @@ impl Commit<'_> {
                 None
             }
         });
-        tape.catalog(std::iter::once(Ok(head_record)).chain(spooled).chain(std::iter::once(Ok(foreign_record))))?;
+        tape.catalog(
+            std::iter::once(Ok(head_record)).chain(spooled).chain(std::iter::once(Ok(foreign_record))),
+        )?;
         if let Some(error) = failed {
             return Err(error);
         }
@@ -339,7 +390,8 @@ impl Commit<'_> {
             end: Some(end),
             trailer: Some(trailer),
         };
-        catalog.finish(info)?;
+        // The set is committed: a cache that cannot be written is made again by the next open.
+        let _ = catalog.finish(info);
         Ok(report)
     }
 

@@ -84,7 +84,8 @@ fn fetch(member: &Member, buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> 
 fn chunk_member(member: &Member, bytes: Option<Range<usize>>, buffer: &[u8], chunks: &mut Vec<Chunk>) {
     let begin = bytes.as_ref().map_or(0, |b| b.start);
     let bytes = bytes.map(|b| &buffer[b]);
-    let (mut done, mut holes, mut known) = (0, member.holes.iter().peekable(), member.previous.iter().peekable());
+    let (mut done, mut holes, mut known) =
+        (0, member.holes.iter().peekable(), member.previous.iter().peekable());
     let mut lengths = match &member.cuts {
         Cuts::Lengths(lengths) => lengths.iter(),
         _ => [].iter(),
@@ -108,9 +109,9 @@ fn chunk_member(member: &Member, bytes: Option<Range<usize>>, buffer: &[u8], chu
             Some(chunk) => {
                 let digest = digest::of(chunk);
                 while known.next_if(|k| k.offset < offset).is_some() {}
-                let same = known.peek().filter(|k| {
-                    k.offset == offset && u64::from(k.length) == length && k.digest == digest
-                });
+                let same = known
+                    .peek()
+                    .filter(|k| k.offset == offset && u64::from(k.length) == length && k.digest == digest);
                 Kind::Data { digest, name: same.map(|k| k.name) }
             }
         };

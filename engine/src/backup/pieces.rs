@@ -6,9 +6,10 @@ use crate::chunk::pages::{HEAD, Shape};
 use crate::error::{Class, Error, Result};
 use crate::index::previous::{Known, PreviousRecipes};
 use crate::root::Nothing;
-use crate::source::{Entry, Finding, Item, PositionedRead, Source};
-use reel_tape::layout::recipe::{Cut, StreamHead};
+use crate::source::{Entry, Finding, FindingKind, Item, PositionedRead, Source};
+use reel_tape::layout::recipe::{Cut, MAX_STREAM, StreamHead};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// Bytes of a window.
@@ -170,7 +171,9 @@ impl<'a> Pieces<'a> {
                     self.long = Some(long);
                     return Ok(());
                 }
-                Looked::Short(short) if members.is_empty() || buffer.len() + short.bytes.len() <= WINDOW as usize => {
+                Looked::Short(short)
+                    if members.is_empty() || buffer.len() + short.bytes.len() <= WINDOW as usize =>
+                {
                     let member = self.short(short, buffer)?;
                     members.push(member);
                 }
@@ -228,7 +231,11 @@ impl<'a> Pieces<'a> {
     fn number_stream(&mut self) -> Result<u32> {
         let stream = self.next_stream;
         self.next_stream = stream.checked_add(1).ok_or_else(|| {
-            Error::new(Class::Limit, "backup set", "more than 4,294,967,295 entries in one set: split the run")
+            Error::new(
+                Class::Limit,
+                "backup set",
+                "more than 4,294,967,295 entries in one set: split the run",
+            )
         })?;
         Ok(stream)
     }
@@ -254,6 +261,12 @@ impl<'a> Pieces<'a> {
             Entry::Stream(source) => source,
         };
         let length = source.len();
+        if length.is_some_and(|l| l > MAX_STREAM) {
+            let path = std::ffi::OsStr::from_bytes(&head.name).into();
+            let what = format!("is longer than {} TiB, which no stream can be", MAX_STREAM >> 40);
+            self.findings.push(Finding { path, kind: FindingKind::Refused, what });
+            return self.next_entry();
+        }
         head.source_length = length;
         let positioned = length.and_then(|_| source.positioned());
         // A short stream is read whole; so is the first window of one whose length is not known.

@@ -33,8 +33,14 @@ struct Turns {
     claims: u64,
     /// Number of pieces that were written.
     written: u64,
-    /// The first error, or that a worker is gone.
-    stopped: Option<Option<Error>>,
+    stopped: Option<Stop>,
+}
+
+/// Why a run stopped.
+enum Stop {
+    Failed(Error),
+    /// A worker panicked.
+    Gone,
 }
 
 /// What came out of a run.
@@ -76,19 +82,19 @@ pub fn run<'a>(
                 let outcome = shared.work(&sender);
                 std::mem::forget(leaving);
                 if let Err(error) = outcome {
-                    shared.stop(Some(error));
+                    shared.stop(Stop::Failed(error));
                 }
             });
         }
         drop(sender);
         if let Err(error) = shared.write(&receiver, writer) {
-            shared.stop(Some(error));
+            shared.stop(Stop::Failed(error));
         }
     });
     let turns = shared.turns.into_inner().unwrap_or_else(PoisonError::into_inner);
     match turns.stopped {
-        Some(Some(error)) => Err(error),
-        Some(None) => Err(Error::new(Class::Internal, "backup", "a worker ended unexpectedly")),
+        Some(Stop::Failed(error)) => Err(error),
+        Some(Stop::Gone) => Err(Error::new(Class::Internal, "backup", "a worker ended unexpectedly")),
         None => Ok(Outcome {
             pieces: shared.pieces.into_inner().unwrap_or_else(PoisonError::into_inner),
             claim: turns.claim,
@@ -102,7 +108,7 @@ struct Leaving<'s, 'a>(&'s Shared<'a>);
 
 impl Drop for Leaving<'_, '_> {
     fn drop(&mut self) {
-        self.0.stop(None);
+        self.0.stop(Stop::Gone);
     }
 }
 
@@ -111,10 +117,10 @@ impl Shared<'_> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stop(&self, error: Option<Error>) {
+    fn stop(&self, why: Stop) {
         let mut turns = self.turns();
         if turns.stopped.is_none() {
-            turns.stopped = Some(error);
+            turns.stopped = Some(why);
         }
         self.turned.notify_all();
     }

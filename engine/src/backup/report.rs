@@ -1,6 +1,6 @@
 //! What a backup did.
 
-use crate::source::Finding;
+use crate::source::{Finding, FindingKind};
 use reel_tape::layout::recipe::PageReport;
 
 /// The pages of one database.
@@ -62,6 +62,9 @@ pub struct BackupReport {
 impl BackupReport {
     /// Is there anything that its reader should look at?
     pub fn has_findings(&self) -> bool {
-        !self.findings.is_empty() || !self.changed.is_empty() || self.databases.iter().any(DatabasePages::has_findings)
+        // That the pool does not back itself up is no finding.
+        self.findings.iter().any(|f| f.kind != FindingKind::OwnVolume)
+            || !self.changed.is_empty()
+            || self.databases.iter().any(DatabasePages::has_findings)
     }
 }

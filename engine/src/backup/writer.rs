@@ -1,7 +1,7 @@
 //! The one writer: takes finished pieces in order, writes their frames, and keeps the books of segments, fragments and roots.
 
-use super::piece::{self, CutPiece, Kind};
 use super::claim::Claimed;
+use super::piece::{self, CutPiece, Kind};
 use super::report::{BackupReport, DatabasePages};
 use crate::chunk::pages::{PageReportBuilder, PageTally, Shape};
 use crate::digest::Digest;

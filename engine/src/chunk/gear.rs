@@ -85,7 +85,7 @@ pub fn cut(bytes: &[u8]) -> usize {
 /// Length of a chunk of zeros that go on for at least [`MAX`] bytes.
 pub fn cut_of_zeros() -> usize {
     static LENGTH: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *LENGTH.get_or_init(|| cut(&[0; MAX]))
+    *LENGTH.get_or_init(|| cut(&vec![0; MAX]))
 }
 
 #[cfg(test)]
@@ -97,8 +97,19 @@ mod tests {
         let gear = GEAR.map(u64::from);
         let shifted = gear.map(|g| g << 1);
         let (before, after) = (u64::from(MASK_BEFORE), u64::from(MASK_AFTER));
-        fastcdc::v2020::cut_gear(bytes, MIN, AVERAGE, MAX, before, after, before << 1, after << 1, &gear, &shifted)
-            .1
+        fastcdc::v2020::cut_gear(
+            bytes,
+            MIN,
+            AVERAGE,
+            MAX,
+            before,
+            after,
+            before << 1,
+            after << 1,
+            &gear,
+            &shifted,
+        )
+        .1
     }
 
     #[test]
@@ -109,7 +120,7 @@ mod tests {
 
     #[test]
     fn zeros_are_cut_at_the_maximum() {
-        assert_eq!(cut_of_zeros(), crate_cut(&[0; MAX]));
+        assert_eq!(cut_of_zeros(), crate_cut(&vec![0; MAX]));
         assert_eq!(cut_of_zeros(), MAX);
     }
 

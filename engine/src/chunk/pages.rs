@@ -126,7 +126,8 @@ impl PageReportBuilder {
             } else {
                 report.bad += 1;
             }
-            let follows = |r: &PageRange| r.past_end == past_end && r.first.checked_add(r.count) == Some(*number);
+            let follows =
+                |r: &PageRange| r.past_end == past_end && r.first.checked_add(r.count) == Some(*number);
             if let Some(range) = report.ranges.last_mut().filter(|r| follows(r)) {
                 range.count += 1;
             } else if report.ranges.len() < MAX_PAGE_RANGES {

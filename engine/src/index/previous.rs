@@ -141,8 +141,12 @@ impl Cursor {
                 && *left > 0
             {
                 let Some(entry) = table.chunks.get(name.index as usize) else { return Ok(None) };
-                let known =
-                    Known { offset: self.offset, length: entry.length.get(), digest: entry.digest, name: *name };
+                let known = Known {
+                    offset: self.offset,
+                    length: entry.length.get(),
+                    digest: entry.digest,
+                    name: *name,
+                };
                 self.offset += u64::from(known.length);
                 name.index += 1;
                 *left -= 1;

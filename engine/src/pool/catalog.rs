@@ -153,9 +153,8 @@ impl CatalogWriter {
     pub fn segment(&mut self, record: &[u8], segment: &Segment, trusted: bool) -> Result<()> {
         let (at, length) = self.append(record)?;
         let frames = segment.frames.iter().filter(|f| f.length.get() > 0);
-        let blocks = frames.fold((u32::MAX, 0), |(low, high), f| {
-            (low.min(f.index.get()), high.max(f.index.get()))
-        });
+        let blocks =
+            frames.fold((u32::MAX, 0), |(low, high), f| (low.min(f.index.get()), high.max(f.index.get())));
         self.directory.order.push((at, length));
         self.directory.segments.push(SegmentLine {
             segment: segment.segment,
@@ -234,12 +233,12 @@ impl CatalogWriter {
         tail[8..12].copy_from_slice(&crc32c::crc32c(&footer).to_le_bytes());
         self.append(&tail)?;
         let object = self.object.clone();
-        let file =
-            self.file.into_inner().map_err(|e| Error::io(&object, "cannot write", e.into_error()))?;
+        let file = self.file.into_inner().map_err(|e| Error::io(&object, "cannot write", e.into_error()))?;
         if let Some(path) = &self.path {
             let final_name = path.with_file_name(cache_name(info.head.set));
-            std::fs::rename(path, &final_name)
-                .map_err(|e| Error::io(final_name.display().to_string(), "cannot rename the catalog into place", e))?;
+            std::fs::rename(path, &final_name).map_err(|e| {
+                Error::io(final_name.display().to_string(), "cannot rename the catalog into place", e)
+            })?;
         }
         Ok(Catalog { file, object, info, directory: self.directory })
     }
@@ -298,7 +297,9 @@ impl Catalog {
             None => None,
         };
         let trailer = match directory.trailer.map(&mut record) {
-            Some(bytes) => Some(Trailer::decode(open_record(&bytes?, RecordKind::Trailer, &mut plain)?).ok()?),
+            Some(bytes) => {
+                Some(Trailer::decode(open_record(&bytes?, RecordKind::Trailer, &mut plain)?).ok()?)
+            }
             None => None,
         };
         let info = SetInfo {
@@ -339,7 +340,8 @@ impl Catalog {
         let Some(line) = self.segment_line(segment) else { return Ok(None) };
         let bytes = read_at(&self.file, &self.object, line.at, line.length)?;
         let mut plain = Vec::new();
-        let decoded = open_record(&bytes, RecordKind::Segment, &mut plain).and_then(|b| Segment::decode(b).ok());
+        let decoded =
+            open_record(&bytes, RecordKind::Segment, &mut plain).and_then(|b| Segment::decode(b).ok());
         decoded.map(Some).ok_or_else(|| self.damaged(line.at))
     }
 
@@ -400,7 +402,11 @@ pub struct FragmentsBatch {
 
 impl FragmentsBatch {
     /// Adds a fragment; `full` gets each record that is complete, with the streams of its first and last fragment.
-    pub fn add(&mut self, fragment: &Fragment, full: &mut impl FnMut(&[u8], u32, u32) -> Result<()>) -> Result<()> {
+    pub fn add(
+        &mut self,
+        fragment: &Fragment,
+        full: &mut impl FnMut(&[u8], u32, u32) -> Result<()>,
+    ) -> Result<()> {
         fragment.append(&mut self.body);
         let first = self.streams.map_or(fragment.stream, |(first, _)| first);
         self.streams = Some((first, fragment.stream));

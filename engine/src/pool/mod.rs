@@ -42,6 +42,8 @@ pub struct Pool {
     pub name: String,
     /// Its volumes, by their place in the pool.
     pub volumes: Vec<Volume>,
+    /// Damage that was met while the volumes were read; all of it after a scan.
+    pub damage: Vec<VolumeDamage>,
     sets: BTreeMap<u32, Arc<Catalog>>,
     cache: Option<PathBuf>,
 }
@@ -49,8 +51,25 @@ pub struct Pool {
 /// The folder under which the catalogs of pools are cached: `$REEL_CACHE`, else the user's cache folder.
 pub fn default_cache() -> Option<PathBuf> {
     let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let base = from("REEL_CACHE").or_else(|| from("XDG_CACHE_HOME")).or_else(|| Some(from("HOME")?.join(".cache")))?;
+    let base = from("REEL_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME"))
+        .or_else(|| Some(from("HOME")?.join(".cache")))?;
     Some(base.join("reelmover"))
+}
+
+/// A place on a volume where something is wrong.
+#[derive(Debug, Clone)]
+pub struct VolumeDamage {
+    /// The volume, by the shelf's name.
+    pub volume: String,
+    /// First object (block or filemark number of the medium).
+    pub first: u64,
+    /// First object behind; equal to `first` where only the container's own words are damaged.
+    pub end: u64,
+    /// Byte offset in the image, where there is one.
+    pub byte: Option<u64>,
+    /// What was found and what was expected.
+    pub what: String,
 }
 
 /// How catalogs are come by.
@@ -84,7 +103,11 @@ impl Pool {
     }
 
     /// As [`open_shelf`](Self::open_shelf); `None` where there is no volume yet.
-    pub fn open_if_any(shelf: Arc<dyn Shelf>, cache: Option<&Path>, catalogs: Catalogs) -> Result<Option<Pool>> {
+    pub fn open_if_any(
+        shelf: Arc<dyn Shelf>,
+        cache: Option<&Path>,
+        catalogs: Catalogs,
+    ) -> Result<Option<Pool>> {
         let mut volumes = Vec::new();
         for name in shelf.volumes()? {
             volumes.push(open_volume(&*shelf, name)?);
@@ -100,12 +123,13 @@ impl Pool {
             return Err(Error::new(Class::State, shelf.name(), sentence));
         }
         let cache = cache.map(|base| base.join(uuid.to_string()));
-        let mut pool = Pool { shelf, uuid, name, volumes, sets: BTreeMap::new(), cache };
+        let mut pool = Pool { shelf, uuid, name, volumes, damage: Vec::new(), sets: BTreeMap::new(), cache };
         pool.load_sets(catalogs)?;
         Ok(Some(pool))
     }
 
     fn load_sets(&mut self, catalogs: Catalogs) -> Result<()> {
+        let mut damage = Vec::new();
         for volume in &self.volumes {
             let mut medium: Option<Box<dyn Medium>> = None;
             for span in volume.files.iter().skip(1).filter(|span| !span.is_empty()) {
@@ -127,12 +151,20 @@ impl Pool {
                     Some(catalog) => catalog,
                     None => {
                         let from = recover::From { volume, span, header, cache: self.cache.as_deref() };
-                        recover::catalog(&mut **medium, &from, catalogs == Catalogs::Scanned)?
+                        recover::catalog(&mut **medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
                     }
                 };
                 self.sets.insert(catalog.set(), Arc::new(catalog));
             }
+            if catalogs == Catalogs::Scanned {
+                let mut medium = self.open_medium(&volume.name)?;
+                damage.extend(passed_over(&*medium, &volume.name));
+                let labels = volume.files.first().map_or(0, |f| f.end);
+                recover::note_damage(&mut *medium, &volume.name, 0..labels, &mut damage)?;
+            }
         }
+        damage.sort_by(|a, b| (&a.volume, a.first, a.end).cmp(&(&b.volume, b.first, b.end)));
+        self.damage = damage;
         Ok(())
     }
 
@@ -175,7 +207,8 @@ impl Pool {
             let sentence = if self.sets.is_empty() {
                 "the pool holds no backup set yet".to_owned()
             } else if wanted == "latest" {
-                "the pool holds no complete backup set; an incomplete one is restored by its number".to_owned()
+                "the pool holds no complete backup set; an incomplete one is restored by its number"
+                    .to_owned()
             } else {
                 format!("no backup set \"{wanted}\"; the sets are listed by `reel list`")
             };
@@ -194,6 +227,20 @@ impl Pool {
         volume::files(&mut *medium)?;
         Ok(medium)
     }
+}
+
+/// What opening a medium passed over in its container.
+pub(crate) fn passed_over(medium: &dyn Medium, volume: &str) -> Vec<VolumeDamage> {
+    let damage = medium.damage().iter();
+    damage
+        .map(|d| VolumeDamage {
+            volume: volume.to_owned(),
+            first: d.object_from,
+            end: d.object_to,
+            byte: Some(d.byte_from),
+            what: format!("the image's record words fail from byte {} to byte {}", d.byte_from, d.byte_to),
+        })
+        .collect()
 }
 
 /// Does a cached catalog belong to what stands on the volume?
@@ -237,11 +284,7 @@ fn label_from_blocks(medium: &mut dyn Medium) -> Result<Option<Label>> {
 }
 
 /// The first block of a file that is good and belongs to the volume.
-fn first_good_block(
-    medium: &mut dyn Medium,
-    span: &FileSpan,
-    label: &Label,
-) -> Result<Option<BlockHeader>> {
+fn first_good_block(medium: &mut dyn Medium, span: &FileSpan, label: &Label) -> Result<Option<BlockHeader>> {
     let mut walk = Walk::new(medium, span.first, Some(span.end))?;
     while let Some(event) = walk.step()? {
         if let Event::Block(header) = event

@@ -1,7 +1,7 @@
 //! Makes the catalog of a set from its volume: from the catalog there, or from whatever blocks are good.
 
-use super::Volume;
 use super::catalog::{Catalog, CatalogWriter, FragmentsBatch, SetInfo, SetStatus};
+use super::{Volume, VolumeDamage};
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::frame::FrameDecoder;
@@ -19,6 +19,7 @@ use reel_tape::volume::{FileSpan, reader};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -51,11 +52,37 @@ impl From<'_> {
 }
 
 /// The catalog of a set; `scan` passes over the one on the volume and reads every block.
-pub fn catalog(medium: &mut dyn Medium, from: &From<'_>, scan: bool) -> Result<Catalog> {
+pub fn catalog(
+    medium: &mut dyn Medium,
+    from: &From<'_>,
+    scan: bool,
+    damage: &mut Vec<VolumeDamage>,
+) -> Result<Catalog> {
     if !scan && let Some(catalog) = from_catalog_blocks(medium, from)? {
         return Ok(catalog);
     }
-    from_all_blocks(medium, from)
+    from_all_blocks(medium, from, damage)
+}
+
+/// Walks over a range of objects for its damage alone.
+pub fn note_damage(
+    medium: &mut dyn Medium,
+    volume: &str,
+    objects: Range<u64>,
+    damage: &mut Vec<VolumeDamage>,
+) -> Result<()> {
+    let mut walk = Walk::new(medium, objects.start, Some(objects.end))?;
+    while let Some(event) = walk.step()? {
+        note(&walk, volume, event, damage);
+    }
+    Ok(())
+}
+
+fn note(walk: &Walk<'_>, volume: &str, event: Event, damage: &mut Vec<VolumeDamage>) {
+    if let Event::Damage { first, end, error } = event {
+        let byte = walk.byte_address(first);
+        damage.push(VolumeDamage { volume: volume.to_owned(), first, end, byte, what: error.to_string() });
+    }
 }
 
 /// From trailer and catalog. `None` where anything of them is damaged.
@@ -179,7 +206,11 @@ impl Gathered<'_> {
     }
 }
 
-fn from_all_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Catalog> {
+fn from_all_blocks(
+    medium: &mut dyn Medium,
+    from: &From<'_>,
+    damage: &mut Vec<VolumeDamage>,
+) -> Result<Catalog> {
     let set = from.header.set;
     let mut writer = CatalogWriter::create(from.cache, set)?;
     let mut gathered = Gathered {
@@ -193,7 +224,7 @@ fn from_all_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Catalog> 
         framed: BTreeSet::new(),
         failed: Ok(()),
     };
-    each_record(medium, from, |found| gathered.take(set, found))?;
+    each_record(medium, from, damage, |found| gathered.take(set, found))?;
     gathered.failed?;
     let (head, end, trailer) = (gathered.head, gathered.end, gathered.trailer);
     let status = match (&trailer, &end) {
@@ -262,7 +293,11 @@ impl Loose {
     fn in_order(mut self, mut each: impl FnMut(&Fragment) -> Result<()>) -> Result<()> {
         self.lines.sort_unstable();
         let io = |what: &'static str| move |e| Error::io("temporary file", what, e);
-        let file = self.file.into_inner().map_err(|e| e.into_error()).map_err(io("cannot write"))?;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error)
+            .map_err(io("cannot write"))?;
         let mut body = Vec::new();
         for (_, _, at, length) in self.lines {
             body.resize(length as usize, 0);
@@ -275,15 +310,21 @@ impl Loose {
     }
 }
 
-fn each_record(medium: &mut dyn Medium, from: &From<'_>, mut each: impl FnMut(&Found<'_>)) -> Result<()> {
+fn each_record(
+    medium: &mut dyn Medium,
+    from: &From<'_>,
+    damage: &mut Vec<VolumeDamage>,
+    mut each: impl FnMut(&Found<'_>),
+) -> Result<()> {
     let mut walk = Walk::new(medium, from.span.first, Some(from.span.end))?;
     let mut records = Records::default();
     let mut plain = Vec::new();
     while let Some(event) = walk.step()? {
-        if let Event::Block(header) = event
-            && from.is_ours(&header)
-        {
-            records.block(&header, walk.payload(), &mut plain, |found| each(&found), |_, _| {});
+        match event {
+            Event::Block(header) if from.is_ours(&header) => {
+                records.block(&header, walk.payload(), &mut plain, |found| each(&found), |_, _| {});
+            }
+            other => note(&walk, &from.volume.name, other, damage),
         }
     }
     Ok(())
@@ -300,7 +341,8 @@ struct Frames {
 fn check_frames(medium: &mut dyn Medium, from: &From<'_>, lost: &BTreeSet<u32>) -> Result<Frames> {
     let mut frames = Frames { rebuilt: BTreeMap::new(), checked: BTreeMap::new() };
     let mut decoder = FrameDecoder::new()?;
-    each_record(medium, from, |found| {
+    // What is damaged was noted by the first pass.
+    each_record(medium, from, &mut Vec::new(), |found| {
         if found.kind != RecordKind::Frame {
             return;
         }

@@ -2,8 +2,9 @@
 
 use crate::error::{Class, Error, Result};
 use reel_tape::layout::label::Label;
+use reel_tape::medium::simh::Store;
 use reel_tape::medium::{Medium, SimhTape};
-use reel_tape::volume::{probe, writer};
+use reel_tape::volume::{self, probe, writer};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -34,10 +35,10 @@ pub trait Shelf: Send + Sync {
     /// Opens a volume. An appendable one has its position at the end of data, behind a filemark.
     fn open(&self, volume: &str, access: Access) -> Result<Box<dyn Medium>>;
 
-    /// Makes a new labelled volume, whole or not at all, and gives its name.
-    fn create(&self, label: &Label, session: u64) -> Result<String>;
+    /// Makes a new labelled volume, whole or not at all, and gives its name and what keeps others from writing to it.
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)>;
 
-    /// Makes sure that nobody else writes.
+    /// Makes sure that nobody else writes to what is there.
     fn lock(&self) -> Result<PoolLock>;
 
     /// Device and inode of every volume, so that no backup reads the pool that it writes.
@@ -68,21 +69,16 @@ pub fn shelf(path: &Path) -> Result<Arc<dyn Shelf>> {
 fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
     match access {
         Access::Read => Ok(Box::new(SimhTape::open_read(path)?)),
-        Access::Append => {
-            let mut tape = SimhTape::open_write(path)?;
-            // Damage further in is passed over first; what is left at the end was never acknowledged.
-            let mut tries = 0;
-            while tape.torn_tail().is_some() && tape.cut_torn_tail(&probe).is_err() {
-                tries += 1;
-                let passed = tape.locate_end().is_ok() || tape.skip_damage(&probe)?.is_some();
-                if !passed || tries > 1_000_000 {
-                    break;
-                }
-            }
-            close_torn_file(&mut tape)?;
-            Ok(Box::new(tape))
-        }
+        Access::Append => prepare_to_append(SimhTape::open_write(path)?),
     }
+}
+
+/// Passes over damage further in, cuts off what was never acknowledged, and closes a torn file.
+fn prepare_to_append<S: Store + 'static>(mut tape: SimhTape<S>) -> Result<Box<dyn Medium>> {
+    volume::files(&mut tape)?;
+    tape.cut_torn_tail(&probe)?;
+    close_torn_file(&mut tape)?;
+    Ok(Box::new(tape))
 }
 
 /// Writes the filemark that a torn run did not come to.
@@ -102,8 +98,8 @@ fn inode(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
 }
 
-/// Makes an image beside its final name and renames it when its labels are durable.
-fn create_image(path: &Path, label: &Label, session: u64) -> Result<()> {
+/// Makes an image beside its final name and gives it that when its labels are durable; it is locked before others see it.
+fn create_image(path: &Path, label: &Label, session: u64) -> Result<PoolLock> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".reel-new");
     let unfinished = PathBuf::from(unfinished);
@@ -114,10 +110,12 @@ fn create_image(path: &Path, label: &Label, session: u64) -> Result<()> {
     let mut tape = SimhTape::create(&unfinished)?;
     writer::write_labels(&mut tape, label, session)?;
     drop(tape);
+    let lock = lock_file(&unfinished);
     fs::hard_link(&unfinished, path).map_err(io("cannot give the new volume its name"))?;
     fs::remove_file(&unfinished).map_err(io("cannot remove the unfinished name of the new volume"))?;
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|f| f.sync_all()).map_err(io("cannot make the new volume's name durable"))
+    File::open(folder).and_then(|f| f.sync_all()).map_err(io("cannot make the new volume's name durable"))?;
+    lock
 }
 
 fn lock_file(path: &Path) -> Result<PoolLock> {
@@ -167,14 +165,16 @@ impl Shelf for Folder {
         open_image(&self.0.join(volume), access)
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
         let name = format!("{}.{IMAGE}", label.barcode);
+        // The folder is locked already.
         create_image(&self.0.join(&name), label, session)?;
-        Ok(name)
+        Ok((name, PoolLock(None)))
     }
 
     fn lock(&self) -> Result<PoolLock> {
-        fs::create_dir_all(&self.0).map_err(|e| Error::io(self.name(), "cannot make the pool's folder", e))?;
+        fs::create_dir_all(&self.0)
+            .map_err(|e| Error::io(self.name(), "cannot make the pool's folder", e))?;
         lock_file(&self.0)
     }
 
@@ -199,9 +199,8 @@ impl Shelf for OneImage {
         open_image(&self.0, access)
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
-        create_image(&self.0, label, session)?;
-        Ok(self.name())
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
+        Ok((self.name(), create_image(&self.0, label, session)?))
     }
 
     fn lock(&self) -> Result<PoolLock> {
@@ -215,10 +214,13 @@ impl Shelf for OneImage {
     }
 }
 
+/// Images by name.
+type Images = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// Images in memory: for tests, fuzzing and damage.
 #[derive(Clone, Default)]
 pub struct MemoryShelf {
-    images: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    images: Images,
 }
 
 impl MemoryShelf {
@@ -239,18 +241,18 @@ impl MemoryShelf {
 
 /// An image of a [`MemoryShelf`]: what is written is put back on the shelf when it is flushed.
 struct SharedImage {
-    images: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    images: Images,
     name: String,
     bytes: Vec<u8>,
 }
 
-impl reel_tape::medium::simh::Store for SharedImage {
+impl Store for SharedImage {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        reel_tape::medium::simh::Store::read_at(&self.bytes, offset, buf)
+        Store::read_at(&self.bytes, offset, buf)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<usize> {
-        reel_tape::medium::simh::Store::write_at(&mut self.bytes, offset, bytes)
+        Store::write_at(&mut self.bytes, offset, bytes)
     }
 
     fn length(&self) -> std::io::Result<u64> {
@@ -281,25 +283,24 @@ impl Shelf for MemoryShelf {
     }
 
     fn open(&self, volume: &str, access: Access) -> Result<Box<dyn Medium>> {
-        let found = self.lock_images().iter().find(|(name, _)| name == volume).map(|(_, bytes)| bytes.clone());
+        let found =
+            self.lock_images().iter().find(|(name, _)| name == volume).map(|(_, bytes)| bytes.clone());
         let Some(bytes) = found else {
             return Err(Error::new(Class::Medium, volume, "no such volume on the shelf"));
         };
         let store = SharedImage { images: self.images.clone(), name: volume.to_owned(), bytes };
-        let mut tape = SimhTape::over(volume, store, access == Access::Read)?;
-        if access == Access::Append {
-            let _ = tape.locate_end();
-            tape.cut_torn_tail(&probe)?;
-            close_torn_file(&mut tape)?;
+        let tape = SimhTape::over(volume, store, access == Access::Read)?;
+        match access {
+            Access::Read => Ok(Box::new(tape)),
+            Access::Append => prepare_to_append(tape),
         }
-        Ok(Box::new(tape))
     }
 
-    fn create(&self, label: &Label, session: u64) -> Result<String> {
+    fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
         let mut tape = SimhTape::from_bytes(&label.barcode, Vec::new());
         writer::write_labels(&mut tape, label, session)?;
         self.lock_images().push((label.barcode.clone(), tape.into_bytes()));
-        Ok(label.barcode.clone())
+        Ok((label.barcode.clone(), PoolLock(None)))
     }
 
     fn lock(&self) -> Result<PoolLock> {
@@ -310,7 +311,6 @@ impl Shelf for MemoryShelf {
         Vec::new()
     }
 }
-
 
 impl From<reel_tape::error::Error> for Error {
     fn from(error: reel_tape::error::Error) -> Self {

@@ -23,10 +23,15 @@ impl Patterns {
     fn new(patterns: &[String]) -> Result<Patterns> {
         let (mut components, mut paths) = (GlobSetBuilder::new(), GlobSetBuilder::new());
         for pattern in patterns {
-            let bad = |e: globset::Error| Error::new(Class::Argument, pattern, format!("no pattern: {}", e.kind()));
+            let bad =
+                |e: globset::Error| Error::new(Class::Argument, pattern, format!("no pattern: {}", e.kind()));
             let trimmed = pattern.trim_matches('/');
             let glob = GlobBuilder::new(trimmed).literal_separator(true).build().map_err(bad)?;
-            if pattern.contains('/') { paths.add(glob) } else { components.add(glob) };
+            if pattern.contains('/') {
+                paths.add(glob)
+            } else {
+                components.add(glob)
+            };
         }
         let built = |set: GlobSetBuilder| {
             set.build().map_err(|e| Error::new(Class::Argument, "patterns", e.to_string()))
@@ -72,7 +77,10 @@ impl Chosen {
             }
         }
         if !any {
-            let sentence = format!("no stream of set {} matches: names are listed by `reel list --set {0}`", catalog.set());
+            let sentence = format!(
+                "no stream of set {} matches: names are listed by `reel list --set {0}`",
+                catalog.set()
+            );
             return Err(Error::new(Class::Argument, patterns.join(" "), sentence));
         }
         chosen.patterns = Some(found);

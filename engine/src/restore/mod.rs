@@ -67,7 +67,12 @@ impl Default for RestoreOptions {
 /// When nothing matches, when something is in the way of a target, when a target cannot be written, or when the run was
 /// cancelled; then no file has appeared under its name. Damage on the medium is not an error: the report lists the
 /// streams that it hit.
-pub fn restore(pool: &Arc<Pool>, to: &Path, options: &RestoreOptions, monitor: &Monitor) -> Result<RestoreReport> {
+pub fn restore(
+    pool: &Arc<Pool>,
+    to: &Path,
+    options: &RestoreOptions,
+    monitor: &Monitor,
+) -> Result<RestoreReport> {
     let catalog = pool.choose(&options.set)?;
     let chosen = Chosen::new(catalog, &options.streams)?;
     let mut plan = Plan::new(pool, catalog, options.memory, |head| chosen.takes(head))?;
@@ -177,7 +182,12 @@ impl Restoring<'_> {
     }
 
     /// Why a stream cannot appear under its name, if it cannot.
-    fn damage_of(&self, stream: &StreamPlan, found: Vec<Range<u64>>, nameless: bool) -> Option<DamagedStream> {
+    fn damage_of(
+        &self,
+        stream: &StreamPlan,
+        found: Vec<Range<u64>>,
+        nameless: bool,
+    ) -> Option<DamagedStream> {
         let mut lost = stream.lost.clone();
         for range in found {
             lose(&mut lost, range);
@@ -265,11 +275,18 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    fn make_hard_link(&mut self, stream: &StreamPlan, target: u32, path: &Path, chosen: &Chosen) -> Result<()> {
+    fn make_hard_link(
+        &mut self,
+        stream: &StreamPlan,
+        target: u32,
+        path: &Path,
+        chosen: &Chosen,
+    ) -> Result<()> {
         let first = stream.head.link.as_deref().unwrap_or_default();
         let first = chosen.restored_as(first);
         if !self.restored.contains(first) {
-            let why = format!("the file that it shares, {}, was not restored", String::from_utf8_lossy(first));
+            let why =
+                format!("the file that it shares, {}, was not restored", String::from_utf8_lossy(first));
             let name = stream.head.name.clone();
             self.report.damaged.push(DamagedStream {
                 stream: name,
@@ -316,7 +333,8 @@ pub fn restore_stream(
         return Err(Error::new(Class::Argument, name(), sentence));
     };
     if found.root_differs {
-        let sentence = "its chunks, put together as its recipe says, do not come to its root: nothing was put out";
+        let sentence =
+            "its chunks, put together as its recipe says, do not come to its root: nothing was put out";
         return Err(Error::new(Class::Checksum, name(), sentence));
     }
     let zeros = zeros_of(catalog, found.stream)?;

@@ -165,7 +165,11 @@ impl Feed<'_> {
         let table = self.tables.get(first.set, first.segment)?;
         let (Some(table), Some(catalog)) = (table, self.pool.set(first.set)) else { return Ok(true) };
         let placements = place(&table, extents, |target, range| {
-            batch.lost.push((target, range, "its frame is lost and its segment was made again without it".into()));
+            batch.lost.push((
+                target,
+                range,
+                "its frame is lost and its segment was made again without it".into(),
+            ));
         });
         self.current = Some(Current {
             table,
@@ -178,7 +182,12 @@ impl Feed<'_> {
     }
 }
 
-fn lose_placement(table: &Segment, placement: &Placement, why: &str, lost: &mut Vec<(u32, Range<u64>, String)>) {
+fn lose_placement(
+    table: &Segment,
+    placement: &Placement,
+    why: &str,
+    lost: &mut Vec<(u32, Range<u64>, String)>,
+) {
     let length = table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
     lost.push((placement.target, placement.offset..placement.offset + length, why.to_owned()));
 }
@@ -264,7 +273,11 @@ impl Worker<'_, '_> {
             while let Some(placement) = placements.next_if(|p| p.index == index) {
                 if chunk.is_none() {
                     let why = "the chunk does not have the digest that its segment says";
-                    self.lose(placement.target, placement.offset..placement.offset + (end - chunk_at) as u64, why)?;
+                    self.lose(
+                        placement.target,
+                        placement.offset..placement.offset + (end - chunk_at) as u64,
+                        why,
+                    )?;
                     continue;
                 }
                 // Neighbours in the frame that are neighbours in the target are written at once.
@@ -295,7 +308,8 @@ impl Worker<'_, '_> {
 
     fn lose_all(&self, job: &Job, why: &str) -> Result<()> {
         for placement in &job.placements {
-            let length = job.table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
+            let length =
+                job.table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
             self.lose(placement.target, placement.offset..placement.offset + length, why)?;
         }
         Ok(())
@@ -314,7 +328,11 @@ impl Worker<'_, '_> {
 }
 
 /// The plain bytes of a frame that is the one its segment promises.
-fn decode<'a>(decoder: &'a mut FrameDecoder, bytes: &'a [u8], job: &Job) -> std::result::Result<&'a [u8], String> {
+fn decode<'a>(
+    decoder: &'a mut FrameDecoder,
+    bytes: &'a [u8],
+    job: &Job,
+) -> std::result::Result<&'a [u8], String> {
     let header = RecordHeader::decode(bytes).map_err(|m| m.to_string())?;
     let body = bytes.get(record::HEADER_LEN..).unwrap_or_default();
     // Frames are never packed on the record's level.

@@ -52,7 +52,11 @@ pub fn most_waiting(extents: &[Extent], zeros: &[Range<u64>]) -> u64 {
 
 impl<'a> Ordered<'a> {
     /// Writes to `output`; `zeros` are the ranges without chunks.
-    pub fn new(output: &'a mut (dyn Write + Send), zeros: Vec<Range<u64>>, folder: Option<&Path>) -> Result<Self> {
+    pub fn new(
+        output: &'a mut (dyn Write + Send),
+        zeros: Vec<Range<u64>>,
+        folder: Option<&Path>,
+    ) -> Result<Self> {
         let spool = match folder {
             Some(folder) => tempfile::tempfile_in(folder),
             None => tempfile::tempfile(),
@@ -83,7 +87,7 @@ impl State<'_> {
     fn drain(&mut self) -> Result<()> {
         loop {
             if let Some(zero) = self.zeros.pop_front_if(|z| z.start == self.next) {
-                let zeros = [0; 64 << 10];
+                let zeros = [0; 16 << 10];
                 let mut left = zero.end - zero.start;
                 while left > 0 {
                     let now = left.min(zeros.len() as u64);

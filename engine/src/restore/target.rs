@@ -75,7 +75,8 @@ impl Folder {
                     ));
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                    fs::create_dir(&path).map_err(|e| Error::io(shown(&path), "cannot make the folder", e))?;
+                    fs::create_dir(&path)
+                        .map_err(|e| Error::io(shown(&path), "cannot make the folder", e))?;
                 }
                 Err(e) => return Err(Error::io(shown(&path), "cannot look at the target", e)),
             }
@@ -86,11 +87,8 @@ impl Folder {
 
     /// Refuses what is in the way of a target, unless it may be replaced.
     pub fn check_free(&self, path: &Path, kind: NodeKind) -> Result<()> {
-        let found = match fs::symlink_metadata(path) {
-            Ok(found) => found,
-            // A folder above is missing, or is no folder, which making the folders will tell.
-            Err(_) => return Ok(()),
-        };
+        // A folder above is missing, or is no folder, which making the folders will tell.
+        let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
         match (found.is_dir(), kind == NodeKind::Directory) {
             (true, true) => Ok(()),
             (false, false) if self.overwrite => Ok(()),
@@ -211,7 +209,8 @@ impl Files {
             return Err(Error::new(Class::Internal, "restore", format!("no target file {target}")));
         };
         let file = File::options().write(true).open(&entry.temporary);
-        let file = Arc::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
+        let file =
+            Arc::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
         self.keep_open(target, file.clone());
         Ok(file)
     }
@@ -219,12 +218,12 @@ impl Files {
     /// Makes the contents of the files durable.
     pub fn sync(&self, root: &Path) -> Result<()> {
         let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
-        let many = self.files.len() > SYNC_ONE_BY_ONE;
+        let (many, home) = (self.files.len() > SYNC_ONE_BY_ONE, device(root));
         if many {
             sync_file_system(root)?;
         }
         for file in self.files.values() {
-            if !many || device(&file.temporary) != device(root) {
+            if !many || device(&file.temporary) != home {
                 sync(&file.temporary)?;
             }
         }

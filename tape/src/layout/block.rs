@@ -187,7 +187,11 @@ impl BlockHeader {
             return malformed(format!("block kind {} is not known: a newer release is needed", raw.kind));
         };
         if raw.payload.get() as usize != payload.len() {
-            return malformed(format!("{} bytes of payload, the block header says {}", payload.len(), raw.payload));
+            return malformed(format!(
+                "{} bytes of payload, the block header says {}",
+                payload.len(),
+                raw.payload
+            ));
         }
         let header = BlockHeader {
             kind,

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn foreign_segments_read_back_as_written() {
-        let entry = Foreign { set: 1, segment: 2, volume: Uuid::from_bytes([6; 16]), part: 0, first: 3, last: 4 };
+        let entry =
+            Foreign { set: 1, segment: 2, volume: Uuid::from_bytes([6; 16]), part: 0, first: 3, last: 4 };
         let body = Foreign::encode_all(&[entry, entry]);
         assert_eq!(Foreign::decode_all(&body).unwrap(), [entry, entry]);
         assert!(Foreign::decode_all(&body[..50]).is_err());

@@ -88,10 +88,14 @@ impl<'a> Frame<'a> {
         let codec = match raw.codec {
             0 => Codec::None,
             1 => Codec::Zstd,
-            other => return malformed(format!("frame codec {other} is not known: a newer release is needed")),
+            other => {
+                return malformed(format!("frame codec {other} is not known: a newer release is needed"));
+            }
         };
         if raw.digest_kind != PLAIN_BLAKE3 || raw.cipher != 0 || raw.composite.get() != 0 {
-            return malformed("a frame with a digest, cipher or composite chunks not known: a newer release is needed");
+            return malformed(
+                "a frame with a digest, cipher or composite chunks not known: a newer release is needed",
+            );
         }
         let lengths: &[U32] = fields.many(raw.count.get())?;
         let stored = fields.bytes(raw.stored.get() as usize)?;
@@ -101,7 +105,10 @@ impl<'a> Frame<'a> {
             return malformed(format!("a frame of {plain} plain bytes, its head says {}", raw.plain));
         }
         if codec == Codec::None && plain != stored.len() as u64 {
-            return malformed(format!("an uncompressed frame of {} bytes for {plain} plain bytes", stored.len()));
+            return malformed(format!(
+                "an uncompressed frame of {} bytes for {plain} plain bytes",
+                stored.len()
+            ));
         }
         if raw.first.get().checked_add(raw.count.get()).is_none() {
             return malformed("a frame whose chunk numbers pass the largest number");

@@ -81,7 +81,9 @@ impl PoolParams {
         if *self == Self::DRAFT {
             return Ok(());
         }
-        malformed("the pool's chunk units, table, masks or digest kind are not known: a newer release is needed")
+        malformed(
+            "the pool's chunk units, table, masks or digest kind are not known: a newer release is needed",
+        )
     }
 }
 
@@ -172,7 +174,9 @@ pub fn check_block_size(block_size: u32) -> Result<()> {
     if (MIN_BLOCK_SIZE..=MAX_BLOCK_SIZE).contains(&block_size) && block_size.is_multiple_of(MIN_BLOCK_SIZE) {
         return Ok(());
     }
-    malformed(format!("block size {block_size}, expected a multiple of {MIN_BLOCK_SIZE} up to {MAX_BLOCK_SIZE}"))
+    malformed(format!(
+        "block size {block_size}, expected a multiple of {MIN_BLOCK_SIZE} up to {MAX_BLOCK_SIZE}"
+    ))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod recipe;
 pub mod record;
 pub mod segment;
 pub mod set;
+mod stream;
 pub mod trailer;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

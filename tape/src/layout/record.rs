@@ -82,7 +82,10 @@ impl RecordHeader {
             return malformed(format!("a record of {body} bytes, more than {MAX_BODY}"));
         }
         if raw.flags.get() & !COMPRESSED != 0 {
-            return malformed(format!("record flags {:04x} are not known: a newer release is needed", raw.flags));
+            return malformed(format!(
+                "record flags {:04x} are not known: a newer release is needed",
+                raw.flags
+            ));
         }
         Ok(RecordHeader { kind, body, raw })
     }
@@ -107,9 +110,12 @@ impl RecordHeader {
         // The length is a claim: room grows with what is really there.
         match zstd::stream::Decoder::new(packed) {
             Ok(decoder) => {
-                let read = std::io::Read::read_to_end(&mut std::io::Read::take(decoder, len as u64 + 1), plain);
+                let read =
+                    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, len as u64 + 1), plain);
                 if read.is_err() || plain.len() != len {
-                    return malformed(format!("a compressed record does not unpack to its {len} plain bytes"));
+                    return malformed(format!(
+                        "a compressed record does not unpack to its {len} plain bytes"
+                    ));
                 }
             }
             Err(_) => return malformed("a compressed record cannot be unpacked"),

@@ -138,7 +138,11 @@ impl Segment {
             next += u64::from(frame.count.get());
         }
         if next != chunks.len() as u64 {
-            return malformed(format!("the frames of segment {} hold {next} of {} chunks", raw.segment, chunks.len()));
+            return malformed(format!(
+                "the frames of segment {} hold {next} of {} chunks",
+                raw.segment,
+                chunks.len()
+            ));
         }
         Ok(Segment {
             set: raw.set.get(),

@@ -58,7 +58,9 @@ pub fn read_label(medium: &mut dyn Medium) -> Result<Label> {
             medium: medium.name().to_owned(),
             object: 0,
             byte: Some(0),
-            what: "no volume of Reelmover: neither its VOL1 label nor its label block stands at the beginning".into(),
+            what:
+                "no volume of Reelmover: neither its VOL1 label nor its label block stands at the beginning"
+                    .into(),
         }
     })?;
     let mut plain = Vec::new();
@@ -149,8 +151,9 @@ impl FrameReader {
                     };
                     let fits = object == begin || continues == wanted.min(payload.len());
                     let Some(bytes) = payload.get(at..).filter(|b| fits && !b.is_empty()) else {
-                        return Err(first_error
-                            .unwrap_or_else(|| self.misfit(object, "the record does not continue here".into())));
+                        return Err(first_error.unwrap_or_else(|| {
+                            self.misfit(object, "the record does not continue here".into())
+                        }));
                     };
                     let bytes = &bytes[..wanted.min(bytes.len())];
                     out.extend_from_slice(bytes);
