@@ -61,8 +61,16 @@ impl Limits {
         let mut limits = Limits {
             read: length as f64 / best(RUNS, || read_by(&file, length, 1))?,
             read_all: length as f64 / best(RUNS, || read_by(&file, length, threads))?,
-            cdc: bytes / best(RUNS, || Ok(cut(&sample)))?,
-            hash: bytes / best(RUNS, || Ok(hash(sample.chunks(unit))))?,
+            cdc: bytes
+                / best(RUNS, || {
+                    cut(&sample);
+                    Ok(())
+                })?,
+            hash: bytes
+                / best(RUNS, || {
+                    hash(sample.chunks(unit));
+                    Ok(())
+                })?,
             copy: copied(bytes, 1)?,
             copy_all: copied(bytes, threads)?,
             ..Limits::default()
@@ -74,7 +82,11 @@ impl Limits {
             chunks.push(chunk);
             rest = behind;
         }
-        limits.hash_cdc = bytes / best(RUNS, || Ok(hash(chunks.iter().copied())))?;
+        limits.hash_cdc = bytes
+            / best(RUNS, || {
+                hash(chunks.iter().copied());
+                Ok(())
+            })?;
         (limits.zstd, limits.decode) = compress(&sample)?;
         (limits.write, limits.write_durable) = write(&sample, length, &folder.join("limit"))?;
         Ok(limits)
