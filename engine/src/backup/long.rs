@@ -160,15 +160,15 @@ impl Long {
 
     /// Puts the stream's bytes from `next` on into `buffer`, `wanted` of them unless it ends before.
     fn fill(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> Result<()> {
-        buffer.append(&mut self.carry);
-        if buffer.len() > wanted {
-            self.carry = buffer.split_off(wanted);
-        }
         let left = self.length.map(|l| l - self.next);
+        let have = self.carry.len().min(wanted);
         let wanted = left.map_or(wanted, |l| wanted.min(usize::try_from(l).unwrap_or(usize::MAX)));
-        let have = buffer.len();
-        if have < wanted && !self.all_read {
-            buffer.resize(wanted, 0);
+        let reads = have < wanted && !self.all_read;
+        // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
+        buffer.resize(if reads { wanted } else { have }, 0);
+        buffer[..have].copy_from_slice(&self.carry[..have]);
+        self.carry.drain(..have);
+        if reads {
             let got = match (&self.positioned, &mut self.source) {
                 (Some(positioned), _) => positioned.read_at(&mut buffer[have..], self.next + have as u64)?,
                 (None, Some(source)) => source.read(&mut buffer[have..])?,

@@ -6,10 +6,13 @@ use crate::chunk::pages::PageTally;
 use crate::digest::{self, Digest};
 use crate::error::Result;
 use crate::index::Name;
+use crate::index::previous::Known;
 use crate::root::{Nothing, PartRoots};
 use reel_formats::ese::page::checksum::is_zero;
 use reel_tape::layout::recipe::Run;
+use std::iter::Peekable;
 use std::ops::Range;
+use std::slice::Iter;
 
 /// What a chunk is.
 #[derive(Debug, Clone, Copy)]
@@ -48,75 +51,106 @@ pub struct CutPiece {
     pub tallies: Vec<PageTally>,
 }
 
+/// Bytes that are read at once: whole units of any size, few enough to be hashed while the cache still holds them.
+const STEP: usize = 512 << 10;
+
 /// Reads what is still to be read, finds the chunks, and hashes them.
 pub fn cut(mut piece: Piece) -> Result<CutPiece> {
     let (mut chunks, mut ranges, mut tallies) = (Vec::new(), Vec::new(), Vec::new());
-    for member in &mut piece.members {
-        let bytes = fetch(member, &mut piece.buffer)?;
-        let mut tally = PageTally::default();
-        if let (Some(page), Some(bytes)) = (member.shape.ese_page(), &bytes) {
-            tally.check(&piece.buffer[bytes.clone()], member.offset, page);
-        }
+    for member in &piece.members {
         let begin = chunks.len();
-        chunk_member(member, bytes, &piece.buffer, &mut chunks);
+        let mut cutter = Cutter::new(member);
+        match &member.bytes {
+            Bytes::Here(range) => {
+                cutter.cut(member.length, range.start, Some(&piece.buffer[range.clone()]), &mut chunks);
+            }
+            Bytes::Nothing => cutter.cut(member.length, 0, None, &mut chunks),
+            Bytes::There(source) => {
+                // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
+                piece.buffer.resize(member.length as usize, 0);
+                let mut end = 0;
+                while end < piece.buffer.len() {
+                    let begin = end;
+                    end = piece.buffer.len().min(begin + STEP);
+                    let step = &mut piece.buffer[begin..end];
+                    let got = source.read_at(step, member.offset + begin as u64)?;
+                    // A file that became shorter meanwhile: zeros, and reported as a change.
+                    step[got..].fill(0);
+                    cutter.cut(end as u64, 0, Some(&piece.buffer[..end]), &mut chunks);
+                }
+            }
+        }
         ranges.push(begin..chunks.len());
-        tallies.push(tally);
+        tallies.push(cutter.tally);
     }
     Ok(CutPiece { piece, chunks, ranges, tallies })
 }
 
-/// The member's bytes in the buffer; `None` where it is a hole.
-fn fetch(member: &Member, buffer: &mut Vec<u8>) -> Result<Option<Range<usize>>> {
-    match &member.bytes {
-        Bytes::Here(range) => Ok(Some(range.clone())),
-        Bytes::Nothing => Ok(None),
-        Bytes::There(source) => {
-            let begin = buffer.len();
-            buffer.resize(begin + member.length as usize, 0);
-            let got = source.read_at(&mut buffer[begin..], member.offset)?;
-            // A file that became shorter meanwhile: zeros, and reported as a change.
-            buffer[begin + got..].fill(0);
-            Ok(Some(begin..buffer.len()))
-        }
-    }
+/// Takes the bytes of a member as they come and finds its chunks.
+struct Cutter<'a> {
+    member: &'a Member,
+    /// Bytes of the member that are in chunks.
+    done: u64,
+    lengths: Iter<'a, u32>,
+    holes: Peekable<Iter<'a, Range<u64>>>,
+    known: Peekable<Iter<'a, Known>>,
+    tally: PageTally,
 }
 
-fn chunk_member(member: &Member, bytes: Option<Range<usize>>, buffer: &[u8], chunks: &mut Vec<Chunk>) {
-    let begin = bytes.as_ref().map_or(0, |b| b.start);
-    let bytes = bytes.map(|b| &buffer[b]);
-    let (mut done, mut holes, mut known) =
-        (0, member.holes.iter().peekable(), member.previous.iter().peekable());
-    let mut lengths = match &member.cuts {
-        Cuts::Lengths(lengths) => lengths.iter(),
-        _ => [].iter(),
-    };
-    while done < member.length {
-        let at = done as usize;
-        let length = match &member.cuts {
-            Cuts::Lengths(_) => lengths.next().map_or(member.length - done, |l| u64::from(*l)),
-            Cuts::Pages(unit) => u64::from(*unit),
-            Cuts::Content => bytes.map_or(member.length, |b| gear::cut(&b[at..]) as u64),
-        };
-        let length = length.min(member.length - done);
-        let offset = member.offset + done;
-        while holes.next_if(|h| h.end <= offset).is_some() {}
-        let in_hole = holes.peek().is_some_and(|h| h.start <= offset && offset + length <= h.end);
-        let chunk = bytes.map(|b| &b[at..at + length as usize]);
-        let kind = match chunk {
+impl<'a> Cutter<'a> {
+    fn new(member: &'a Member) -> Self {
+        Cutter {
+            member,
+            done: 0,
+            lengths: match &member.cuts {
+                Cuts::Lengths(lengths) => lengths.iter(),
+                _ => [].iter(),
+            },
+            holes: member.holes.iter().peekable(),
+            known: member.previous.iter().peekable(),
+            tally: PageTally::default(),
+        }
+    }
+
+    /// Finds the chunks up to `end`, a border of units or the member's end. `bytes` are those of the member up to there, which
+    /// begin at `base` in the piece's buffer; `None` where it is a hole.
+    fn cut(&mut self, end: u64, base: usize, bytes: Option<&[u8]>, chunks: &mut Vec<Chunk>) {
+        let member = self.member;
+        if let (Some(page), Some(bytes)) = (member.shape.ese_page(), bytes) {
+            self.tally.check(&bytes[self.done as usize..], member.offset + self.done, page);
+        }
+        while self.done < end {
+            let at = self.done as usize;
+            let length = match &member.cuts {
+                Cuts::Lengths(_) => self.lengths.next().map_or(member.length - self.done, |l| u64::from(*l)),
+                Cuts::Pages(unit) => u64::from(*unit),
+                Cuts::Content => bytes.map_or(member.length, |b| gear::cut(&b[at..]) as u64),
+            };
+            let length = length.min(member.length - self.done);
+            let chunk = bytes.map(|b| &b[at..at + length as usize]);
+            let kind = self.kind(member.offset + self.done, length, chunk);
+            chunks.push(Chunk { at: base + at, length: length as u32, kind });
+            self.done += length;
+        }
+    }
+
+    fn kind(&mut self, offset: u64, length: u64, chunk: Option<&[u8]>) -> Kind {
+        while self.holes.next_if(|h| h.end <= offset).is_some() {}
+        let in_hole = self.holes.peek().is_some_and(|h| h.start <= offset && offset + length <= h.end);
+        match chunk {
             _ if in_hole => Kind::Nothing(Nothing::Hole),
             None => Kind::Nothing(Nothing::Hole),
             Some(chunk) if is_zero(chunk) => Kind::Nothing(Nothing::Zero),
             Some(chunk) => {
                 let digest = digest::of(chunk);
-                while known.next_if(|k| k.offset < offset).is_some() {}
-                let same = known
+                while self.known.next_if(|k| k.offset < offset).is_some() {}
+                let same = self
+                    .known
                     .peek()
                     .filter(|k| k.offset == offset && u64::from(k.length) == length && k.digest == digest);
                 Kind::Data { digest, name: same.map(|k| k.name) }
             }
-        };
-        chunks.push(Chunk { at: begin + at, length: length as u32, kind });
-        done += length;
+        }
     }
 }
 

@@ -21,7 +21,7 @@ const MAX_MEMBERS: usize = 4096;
 pub enum Bytes {
     /// In the piece's buffer.
     Here(Range<usize>),
-    /// Still in the source: the worker reads them.
+    /// Still in the source: the worker reads them, and the piece has no other member.
     There(Arc<dyn PositionedRead>),
     /// Nowhere: a hole.
     Nothing,
@@ -136,11 +136,11 @@ impl<'a> Pieces<'a> {
         std::mem::take(&mut self.findings)
     }
 
-    /// The next piece, its bytes in `buffer`; `None` at the end.
+    /// The next piece, its bytes in `buffer`, which may still hold those of an earlier one; `None` at the end.
     pub fn next_piece(&mut self, mut buffer: Vec<u8>) -> Result<Option<Piece>> {
-        buffer.clear();
         let mut members = Vec::new();
         if self.long.is_none() {
+            buffer.clear();
             self.short_members(&mut members, &mut buffer)?;
         }
         if members.is_empty() {
