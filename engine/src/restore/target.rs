@@ -4,15 +4,20 @@ use super::pass::Sink;
 use crate::attributes::NodeKind;
 use crate::error::{Class, Error, Result};
 use crate::source::check_name;
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{Advice, CWD, RenameFlags};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Bytes of one stretch after which their way to the disk begins: what waits until the end is waited for.
+const WRITEBACK: u64 = 8 << 20;
 /// Files that are open at once.
 const OPEN_FILES: usize = 256;
 /// Up to so many files are made durable one by one; more, by their file system.
@@ -74,7 +79,7 @@ impl Folder {
                         "it is in the way: a folder of this name is to be restored; move it away first",
                     ));
                 }
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     fs::create_dir(&path)
                         .map_err(|e| Error::io(shown(&path), "cannot make the folder", e))?;
                 }
@@ -159,6 +164,59 @@ pub struct TargetFile {
     pub path: PathBuf,
 }
 
+/// An open file, and what was written to it lately.
+struct OpenFile {
+    file: File,
+    lately: Mutex<Lately>,
+}
+
+/// A stretch of a file that is being written, not always from front to back: workers take turns.
+#[derive(Default)]
+struct Lately {
+    range: Range<u64>,
+    bytes: u64,
+}
+
+impl OpenFile {
+    fn new(file: File) -> Arc<OpenFile> {
+        Arc::new(OpenFile { file, lately: Mutex::default() })
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)?;
+        let written = offset..offset + bytes.len() as u64;
+        let full = self.lately.lock().unwrap_or_else(PoisonError::into_inner).add(written);
+        if let Some(range) = full {
+            // Starts the writing of dirty pages without waiting. A refusal changes nothing but speed.
+            let length = NonZeroU64::new(range.end - range.start);
+            let _ = rustix::fs::fadvise(&self.file, range.start, length, Advice::DontNeed);
+        }
+        Ok(())
+    }
+}
+
+impl Lately {
+    /// Adds what was written. Gives the stretch once it is long enough, and begins another. Where writes are scattered there
+    /// is no stretch, and the kernel gathers them better.
+    fn add(&mut self, written: Range<u64>) -> Option<Range<u64>> {
+        let bytes = self.bytes + (written.end - written.start);
+        let joined = match self.bytes {
+            0 => written.clone(),
+            _ => self.range.start.min(written.start)..self.range.end.max(written.end),
+        };
+        if joined.end - joined.start > 4 * WRITEBACK {
+            *self = Lately { bytes: written.end - written.start, range: written };
+            return None;
+        }
+        if bytes >= WRITEBACK {
+            *self = Lately::default();
+            return Some(joined);
+        }
+        *self = Lately { range: joined, bytes };
+        None
+    }
+}
+
 /// The files of a restore, by the stream's place in the plan.
 pub struct Files {
     files: HashMap<u32, TargetFile>,
@@ -167,7 +225,7 @@ pub struct Files {
 
 #[derive(Default)]
 struct Open {
-    files: HashMap<u32, Arc<File>>,
+    files: HashMap<u32, Arc<OpenFile>>,
     order: VecDeque<u32>,
 }
 
@@ -186,11 +244,11 @@ impl Files {
             file.set_len(length).map(|()| file)
         });
         let file = made.map_err(|e| Error::io(shown(&path), "cannot make the target file", e))?;
-        self.keep_open(target, Arc::new(file));
+        self.keep_open(target, OpenFile::new(file));
         Ok(())
     }
 
-    fn keep_open(&self, target: u32, file: Arc<File>) {
+    fn keep_open(&self, target: u32, file: Arc<OpenFile>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.files.len() >= OPEN_FILES
             && let Some(oldest) = open.order.pop_front()
@@ -201,7 +259,7 @@ impl Files {
         open.order.push_back(target);
     }
 
-    fn file(&self, target: u32) -> Result<Arc<File>> {
+    fn file(&self, target: u32) -> Result<Arc<OpenFile>> {
         if let Some(file) = self.open.lock().unwrap_or_else(PoisonError::into_inner).files.get(&target) {
             return Ok(file.clone());
         }
@@ -210,7 +268,7 @@ impl Files {
         };
         let file = File::options().write(true).open(&entry.temporary);
         let file =
-            Arc::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
+            OpenFile::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
         self.keep_open(target, file.clone());
         Ok(file)
     }
@@ -240,7 +298,7 @@ impl Files {
 impl Sink for Files {
     fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()> {
         let file = self.file(target)?;
-        file.write_all_at(bytes, offset).map_err(|e| {
+        file.write(bytes, offset).map_err(|e| {
             let name = self.files.get(&target).map(|f| shown(&f.path)).unwrap_or_default();
             Error::io(name, "cannot write", e).at(offset)
         })
@@ -252,6 +310,24 @@ impl Drop for Files {
         // What nobody took is not complete.
         for file in self.files.values() {
             let _ = fs::remove_file(&file.temporary);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_given_once_and_scattered_writes_never() {
+        let mut lately = Lately::default();
+        let step = WRITEBACK / 4;
+        assert_eq!(lately.add(2 * step..3 * step), None);
+        assert_eq!(lately.add(0..step), None);
+        assert_eq!(lately.add(3 * step..4 * step), None);
+        assert_eq!(lately.add(step..2 * step), Some(0..4 * step));
+        for far in 1..100 {
+            assert_eq!(lately.add(far * 5 * WRITEBACK..far * 5 * WRITEBACK + step), None);
         }
     }
 }
