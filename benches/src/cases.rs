@@ -35,6 +35,16 @@ pub struct Cases {
     limits: Limits,
 }
 
+/// The fastest run of a case, before it is held against anything.
+struct Run {
+    what: &'static str,
+    bytes: u64,
+    span: Span,
+    share: Shares,
+    model: fn(&Limits, &Shares) -> Model,
+    must: Option<f64>,
+}
+
 /// Takes everything and keeps nothing.
 struct Nowhere;
 
@@ -53,8 +63,12 @@ impl Cases {
             File::options().read(true).write(true).create(true).truncate(true).open(cases.database())?;
         cases.store.write_to(&file)?;
         file.sync_all()?;
-        let limits = Limits::measure(&cases.database(), cases.store.page_size() as usize, folder, threads)?;
+        let limits = cases.measure()?;
         Ok(Cases { limits, ..cases })
+    }
+
+    fn measure(&self) -> Result<Limits> {
+        Limits::measure(&self.database(), self.store.page_size() as usize, &self.folder, self.threads)
     }
 
     /// The limits.
@@ -70,25 +84,26 @@ impl Cases {
         self.folder.join("pool")
     }
 
-    /// Runs everything; `said` is told of each row when it is there.
-    pub fn run(&mut self, mut said: impl FnMut(&Row)) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        let mut add = |row: Row| {
-            said(&row);
-            rows.push(row);
+    /// Runs everything, then measures the limits once more: the higher ones count. `said` is told of each run when it is over.
+    pub fn run(&mut self, mut said: impl FnMut(&str, Span)) -> Result<Vec<Row>> {
+        let mut runs = Vec::new();
+        let mut add = |run: Run| {
+            said(run.what, run.span);
+            runs.push(run);
         };
-        add(self.first_full("first full, none", Compression::None)?);
-        add(self.first_full("first full, zstd 1", Compression::Zstd(1))?);
+        add(self.first_full("first full, none", Compression::None, stored_model, None)?);
+        add(self.first_full("first full, zstd 1", Compression::Zstd(1), pages_model, Some(0.6))?);
         add(self.restore_to_files()?);
         add(self.restore_to_nowhere()?);
         add(self.changed_days()?);
         let database = self.database();
         let unchanged = best(RUNS, || self.back_up(&database, Compression::Zstd(1)))?;
-        add(self.pages_row("incremental, 0 % changed", unchanged, None));
-        for row in self.content_defined()? {
-            add(row);
+        add(Run::of_backup("incremental, 0 % changed", unchanged, pages_model, None));
+        for run in self.content_defined()? {
+            add(run);
         }
-        Ok(rows)
+        self.limits = self.limits.best_of(self.measure()?);
+        Ok(runs.into_iter().map(|run| run.beside(&self.limits)).collect())
     }
 
     fn back_up(&self, path: &Path, compression: Compression) -> Result<BackupReport> {
@@ -117,48 +132,23 @@ impl Cases {
         Ok(())
     }
 
-    /// A backup of page files, held against reading, hashing, compressing what is new, and the durable medium.
-    fn pages_row(&self, what: &'static str, (span, report): (Span, BackupReport), must: Option<f64>) -> Row {
-        let share = Shares::of(&report);
-        let limits = &self.limits;
-        let model = Model::default()
-            .stage("read", limits.read, 1.0)
-            .stage("hash", limits.hash, share.data)
-            .stage("zstd", limits.zstd, share.new);
-        Row { what, bytes: report.input_bytes, span, model: self.capped(model, &share), must }
-    }
-
-    fn capped(&self, model: Model, share: &Shares) -> Model {
-        let limits = &self.limits;
-        model.cap("read", limits.read_all, 1.0).cap("durable write", limits.write_durable, share.stored).cap(
-            "copy",
-            limits.copy_all,
-            1.0,
-        )
-    }
-
-    fn first_full(&self, what: &'static str, compression: Compression) -> Result<Row> {
-        let mut fastest: Option<(Span, BackupReport)> = None;
+    fn first_full(
+        &self,
+        what: &'static str,
+        compression: Compression,
+        model: fn(&Limits, &Shares) -> Model,
+        must: Option<f64>,
+    ) -> Result<Run> {
+        let mut fastest = None;
         for _ in 0..RUNS {
             self.forget_pool()?;
-            let run = timed(|| self.back_up(&self.database(), compression))?;
-            fastest = Some(faster(fastest, run));
+            fastest = Some(faster(fastest, timed(|| self.back_up(&self.database(), compression))?));
         }
-        let (span, report) = fastest.ok_or("no run")?;
-        if compression != Compression::None {
-            return Ok(self.pages_row(what, (span, report), Some(0.6)));
-        }
-        let (share, limits) = (Shares::of(&report), &self.limits);
-        let model = Model::default()
-            .stage("read", limits.read, 1.0)
-            .stage("hash", limits.hash, share.data)
-            .stage("copy", limits.copy, share.new)
-            .stage("write", limits.write, share.stored);
-        Ok(Row { what, bytes: report.input_bytes, span, model: self.capped(model, &share), must: None })
+        Ok(Run::of_backup(what, fastest.ok_or("no run")?, model, must))
     }
 
     /// Day after day a few pages change, and each day is backed up.
-    fn changed_days(&mut self) -> Result<Row> {
+    fn changed_days(&mut self) -> Result<Run> {
         let mut fastest = None;
         for _ in 0..RUNS {
             let next = self.store.next_day(CHANGED_PER_MILLE, 0);
@@ -169,11 +159,11 @@ impl Cases {
             let run = timed(|| self.back_up(&self.database(), Compression::Zstd(1)))?;
             fastest = Some(faster(fastest, run));
         }
-        Ok(self.pages_row("incremental, 3 % changed", fastest.ok_or("no run")?, Some(0.5)))
+        Ok(Run::of_backup("incremental, 3 % changed", fastest.ok_or("no run")?, pages_model, Some(0.5)))
     }
 
     /// The same bytes one byte further on: no database any more, so they are cut by content.
-    fn content_defined(&self) -> Result<Vec<Row>> {
+    fn content_defined(&self) -> Result<Vec<Run>> {
         let path = self.folder.join("shifted.bin");
         let (from, to) = (File::open(self.database())?, File::create(&path)?);
         let length = from.metadata()?.len();
@@ -191,16 +181,8 @@ impl Cases {
             first = Some(faster(first, timed(|| self.back_up(&path, Compression::Zstd(1)))?));
         }
         let again = best(RUNS, || self.back_up(&path, Compression::Zstd(1)))?;
-        let row = |what, (span, report): (Span, BackupReport)| {
-            let (share, limits) = (Shares::of(&report), &self.limits);
-            let model = Model::default()
-                .stage("read", limits.read, 1.0)
-                .stage("cdc", limits.cdc, share.data)
-                .stage("hash", limits.hash_cdc, share.data)
-                .stage("zstd", limits.zstd, share.new);
-            Row { what, bytes: report.input_bytes, span, model: self.capped(model, &share), must: None }
-        };
-        Ok(vec![row("CDC file, first", first.ok_or("no run")?), row("CDC file, unchanged", again)])
+        let first = Run::of_backup("CDC file, first", first.ok_or("no run")?, content_model, None);
+        Ok(vec![first, Run::of_backup("CDC file, unchanged", again, content_model, None)])
     }
 
     fn open_pool(&self) -> Result<Arc<Pool>> {
@@ -208,7 +190,7 @@ impl Cases {
         Ok(Arc::new(Pool::open_shelf(shelf(&self.pool())?, Some(&cache), Catalogs::Cached)?))
     }
 
-    fn restore_to_files(&self) -> Result<Row> {
+    fn restore_to_files(&self) -> Result<Run> {
         let target = self.folder.join("restored");
         let options = RestoreOptions { threads: self.threads, ..RestoreOptions::default() };
         let mut fastest = None;
@@ -224,16 +206,11 @@ impl Cases {
             std::fs::remove_dir_all(&target)?;
         }
         let (span, bytes) = fastest.ok_or("no run")?;
-        let limits = &self.limits;
-        let model = Model::default()
-            .stage("decode", limits.decode, 1.0)
-            .stage("hash", limits.hash, 1.0)
-            .stage("write", limits.write, 1.0)
-            .cap("durable write", limits.write_durable, 1.0);
-        Ok(Row { what: "restore to a file", bytes, span, model, must: Some(0.6) })
+        let share = Shares::default();
+        Ok(Run { what: "restore to a file", bytes, span, share, model: file_model, must: Some(0.6) })
     }
 
-    fn restore_to_nowhere(&self) -> Result<Row> {
+    fn restore_to_nowhere(&self) -> Result<Run> {
         let (span, bytes) = best(RUNS, || {
             let pool = self.open_pool()?;
             let plan = Plan::new(&pool, pool.choose("latest")?, Memory::DEFAULT, |_| true)?;
@@ -241,13 +218,78 @@ impl Cases {
                 pass::run(&pool, &plan, &Nowhere, self.threads, Memory::DEFAULT, &Monitor::default())?;
             if report.lost.is_empty() { Ok(plan.bytes()) } else { Err("a damaged restore".into()) }
         })?;
-        let limits = &self.limits;
-        let model = Model::default().stage("decode", limits.decode, 1.0).stage("hash", limits.hash, 1.0);
-        Ok(Row { what: "restore to nowhere", bytes, span, model, must: None })
+        let share = Shares::default();
+        Ok(Run { what: "restore to nowhere", bytes, span, share, model: nowhere_model, must: None })
     }
 }
 
+impl Run {
+    fn of_backup(
+        what: &'static str,
+        (span, report): (Span, BackupReport),
+        model: fn(&Limits, &Shares) -> Model,
+        must: Option<f64>,
+    ) -> Run {
+        Run { what, bytes: report.input_bytes, span, share: Shares::of(&report), model, must }
+    }
+
+    fn beside(self, limits: &Limits) -> Row {
+        let Run { what, bytes, span, share, model, must } = self;
+        Row { what, bytes, span, model: model(limits, &share), must }
+    }
+}
+
+/// Page files: read, hash, and compress what is new.
+fn pages_model(limits: &Limits, share: &Shares) -> Model {
+    let model = Model::default()
+        .stage("read", limits.read, 1.0)
+        .stage("hash", limits.hash, share.data)
+        .stage("zstd", limits.zstd, share.new);
+    capped(model, limits, share)
+}
+
+/// The same without compression: what is new is copied together and written.
+fn stored_model(limits: &Limits, share: &Shares) -> Model {
+    let model = Model::default()
+        .stage("read", limits.read, 1.0)
+        .stage("hash", limits.hash, share.data)
+        .stage("copy", limits.copy, share.new)
+        .stage("write", limits.write, share.stored);
+    capped(model, limits, share)
+}
+
+/// Any other file: its cut points have to be found.
+fn content_model(limits: &Limits, share: &Shares) -> Model {
+    let model = Model::default()
+        .stage("read", limits.read, 1.0)
+        .stage("cdc", limits.cdc, share.data)
+        .stage("hash", limits.hash_cdc, share.data)
+        .stage("zstd", limits.zstd, share.new);
+    capped(model, limits, share)
+}
+
+fn capped(model: Model, limits: &Limits, share: &Shares) -> Model {
+    model.cap("read", limits.read_all, 1.0).cap("durable write", limits.write_durable, share.stored).cap(
+        "copy",
+        limits.copy_all,
+        1.0,
+    )
+}
+
+fn file_model(limits: &Limits, _: &Shares) -> Model {
+    Model::default()
+        .stage("decode", limits.decode, 1.0)
+        .stage("hash", limits.hash, 1.0)
+        .stage("write", limits.write, 1.0)
+        .cap("durable write", limits.write_durable, 1.0)
+}
+
+fn nowhere_model(limits: &Limits, _: &Shares) -> Model {
+    Model::default().stage("decode", limits.decode, 1.0).stage("hash", limits.hash, 1.0)
+}
+
 /// Which shares of the input went through the stages.
+#[derive(Default)]
 struct Shares {
     data: f64,
     new: f64,

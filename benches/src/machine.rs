@@ -1,6 +1,7 @@
 //! What the system tells of this process and its machine.
 
 use crate::Result;
+use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Instant;
 
@@ -11,18 +12,32 @@ pub struct Span {
     pub wall: f64,
     /// Seconds that all threads of the process worked meanwhile.
     pub cpu: f64,
+    /// Seconds that everything else on the machine worked meanwhile, the kernel's own threads among it.
+    pub others: f64,
 }
 
 /// Runs something and measures it.
 pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Span, T)> {
-    let (cpu, wall) = (cpu_seconds(), Instant::now());
+    let (cpu, machine, wall) = (cpu_seconds(), machine_seconds(), Instant::now());
     let done = work()?;
-    Ok((Span { wall: wall.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu }, done))
+    let wall = wall.elapsed().as_secs_f64();
+    let cpu = cpu_seconds() - cpu;
+    Ok((Span { wall, cpu, others: (machine_seconds() - machine - cpu).max(0.0) }, done))
 }
 
 fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// Seconds that the machine's cores worked since it started: all but idle and waiting, and nothing counted twice.
+fn machine_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1);
+    let busy = [0, 1, 2, 5, 6, 7];
+    let ticks =
+        fields.enumerate().filter(|(at, _)| busy.contains(at)).filter_map(|(_, f)| f.parse::<u64>().ok());
+    ticks.sum::<u64>() as f64 / clock_ticks_per_second() as f64
 }
 
 /// Most bytes that this process had in memory so far (`VmHWM`).

@@ -63,20 +63,23 @@ pub fn markdown(limits: &Limits, rows: &[Row], cores: usize) -> String {
     for (name, rate) in named {
         let _ = writeln!(out, "| {name} | {} |", mega(rate));
     }
-    out.push_str("\n| what | MB/s | model MB/s | ratio | must | wall s | CPU s | CPU / model | model |\n");
-    out.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
+    out.push_str(
+        "\n| what | MB/s | model MB/s | ratio | must | wall s | CPU s | others s | CPU / model | model |\n",
+    );
+    out.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
     for row in rows {
         let must = row.must.map_or(String::new(), |must| format!("{must:.2}"));
         let missed = if row.fails(cores) { " **missed**" } else { "" };
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.2}{missed} | {must} | {:.3} | {:.3} | {:.2} | {} |",
+            "| {} | {} | {} | {:.2}{missed} | {must} | {:.3} | {:.3} | {:.2} | {:.2} | {} |",
             row.what,
             mega(row.rate()),
             mega(row.model.rate(cores)),
             row.ratio(cores),
             row.span.wall,
             row.span.cpu,
+            row.span.others,
             row.cpu_ratio(),
             row.model.terms(cores),
         );
@@ -98,6 +101,7 @@ pub fn json(limits: &Limits, rows: &[Row], cores: usize) -> Value {
                 "must": row.must,
                 "wall": row.span.wall,
                 "cpu": row.span.cpu,
+                "others": row.span.others,
                 "cpu_to_model": row.cpu_ratio(),
                 "terms": row.model.terms(cores),
             })

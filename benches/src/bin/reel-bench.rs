@@ -89,8 +89,7 @@ fn run(arguments: Arguments) -> Result<bool> {
     }
     let cores = arguments.threads.unwrap_or_else(machine::cores);
     let mut cases = Cases::new(folder.path(), arguments.size.unwrap_or(1 << 30), cores)?;
-    let rows =
-        cases.run(|row| eprintln!("{}: {:.3} s, CPU {:.3} s", row.what, row.span.wall, row.span.cpu))?;
+    let rows = cases.run(|what, span| eprintln!("{what}: {:.3} s, CPU {:.3} s", span.wall, span.cpu))?;
     if arguments.json {
         println!("{:#}", table::json(cases.limits(), &rows, cores));
     } else {
