@@ -42,6 +42,8 @@ pub enum Command {
     Scan(Scan),
     /// Say what a file, a volume image or a pool is
     Info(Info),
+    /// Make a mail store, back it up on two days, restore it, compare, and print the rates
+    Demo(Demo),
     /// Print shell completions
     Completions {
         /// The shell
@@ -63,7 +65,8 @@ impl Command {
             | Command::List(List { json, .. })
             | Command::Verify(Verify { json, .. })
             | Command::Scan(Scan { json, .. })
-            | Command::Info(Info { json, .. }) => json.report_to(),
+            | Command::Info(Info { json, .. })
+            | Command::Demo(Demo { json, .. }) => json.report_to(),
             Command::Completions { .. } | Command::Man { .. } => ReportTo::Text,
         }
     }
@@ -240,6 +243,20 @@ pub struct Info {
     /// A file, a volume image or the folder of a pool
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Size of the store
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = size::parse)]
+    pub size: u64,
+    /// Work in this folder, which must be empty or missing, and leave everything there
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    #[command(flatten)]
+    pub effort: Effort,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 fn memory(text: &str) -> Result<Memory, String> {

@@ -5,6 +5,7 @@
 mod args;
 mod bars;
 mod commands;
+mod compare;
 mod interrupt;
 mod output;
 mod pages;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(args),
         Command::Scan(args) => commands::scan::run(args),
         Command::Info(args) => commands::info::run(args),
+        Command::Demo(args) => commands::demo::run(args),
         Command::Completions { shell } => commands::manual::completions(*shell),
         Command::Man { command } => commands::manual::man(command.as_deref()),
     };

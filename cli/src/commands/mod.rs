@@ -1,6 +1,7 @@
 //! One short file a command.
 
 pub mod backup;
+pub mod demo;
 pub mod info;
 pub mod list;
 pub mod manual;
