@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use zerocopy::IntoBytes;
 
 const MAGIC: [u8; 8] = *b"REELCAT\x02";
@@ -240,7 +240,7 @@ impl CatalogWriter {
                 Error::io(final_name.display().to_string(), "cannot rename the catalog into place", e)
             })?;
         }
-        Ok(Catalog { file, object, info, directory: self.directory })
+        Ok(Catalog { file, object, info, directory: self.directory, recent: Mutex::default() })
     }
 }
 
@@ -268,6 +268,7 @@ pub struct Catalog {
     /// Where the set stands and how it ended.
     pub info: SetInfo,
     directory: Directory,
+    recent: Mutex<Option<(usize, Arc<Vec<Fragment>>)>>,
 }
 
 impl Catalog {
@@ -311,7 +312,7 @@ impl Catalog {
             end,
             trailer,
         };
-        Some(Catalog { file, object, info, directory })
+        Some(Catalog { file, object, info, directory, recent: Mutex::default() })
     }
 
     /// Set number.
@@ -352,17 +353,41 @@ impl Catalog {
 
     /// The fragments from a stream on, in order of stream and fragment.
     pub fn fragments(self: &Arc<Self>, from_stream: u32) -> Fragments {
-        let next = self.directory.fragments.partition_point(|f| f.last < from_stream);
-        Fragments { catalog: self.clone(), next, from_stream, ready: Vec::new().into_iter() }
+        let next_record = self.directory.fragments.partition_point(|f| f.last < from_stream);
+        Fragments { catalog: self.clone(), next_record, from_stream, record: Arc::default(), at: 0 }
+    }
+
+    /// One fragments record. Neighbours are asked for one after the other: the last one is kept.
+    fn fragments_record(&self, number: usize) -> Option<Result<Arc<Vec<Fragment>>>> {
+        let line = self.directory.fragments.get(number)?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((kept, fragments)) = &*recent
+            && *kept == number
+        {
+            return Some(Ok(fragments.clone()));
+        }
+        let bytes = match read_at(&self.file, &self.object, line.at, line.length) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut plain = Vec::new();
+        let body = open_record(&bytes, RecordKind::Fragments, &mut plain);
+        let Some(fragments) = body.and_then(|body| Fragment::decode_all(body).ok()) else {
+            return Some(Err(self.damaged(line.at)));
+        };
+        let fragments = Arc::new(fragments);
+        *recent = Some((number, fragments.clone()));
+        Some(Ok(fragments))
     }
 }
 
 /// Fragments of a catalog, one after the other.
 pub struct Fragments {
     catalog: Arc<Catalog>,
-    next: usize,
+    next_record: usize,
     from_stream: u32,
-    ready: std::vec::IntoIter<Fragment>,
+    record: Arc<Vec<Fragment>>,
+    at: usize,
 }
 
 impl Iterator for Fragments {
@@ -370,25 +395,20 @@ impl Iterator for Fragments {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(fragment) = self.ready.next() {
-                if fragment.stream < self.from_stream {
-                    continue;
+            if let Some(fragment) = self.record.get(self.at) {
+                self.at += 1;
+                return Some(Ok(fragment.clone()));
+            }
+            match self.catalog.fragments_record(self.next_record)? {
+                Ok(record) => self.record = record,
+                Err(error) => {
+                    // An iterator that failed has ended.
+                    self.next_record = usize::MAX;
+                    return Some(Err(error));
                 }
-                return Some(Ok(fragment));
             }
-            let line = self.catalog.directory.fragments.get(self.next)?;
-            self.next += 1;
-            let bytes = match read_at(&self.catalog.file, &self.catalog.object, line.at, line.length) {
-                Ok(bytes) => bytes,
-                Err(error) => return Some(Err(error)),
-            };
-            let mut plain = Vec::new();
-            let decoded = open_record(&bytes, RecordKind::Fragments, &mut plain)
-                .and_then(|body| Fragment::decode_all(body).ok());
-            match decoded {
-                Some(fragments) => self.ready = fragments.into_iter(),
-                None => return Some(Err(self.catalog.damaged(line.at))),
-            }
+            self.next_record += 1;
+            self.at = self.record.partition_point(|f| f.stream < self.from_stream);
         }
     }
 }
