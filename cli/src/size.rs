@@ -32,8 +32,11 @@ pub fn parse_block(text: &str) -> Result<u32, String> {
     u32::try_from(parse(text)?).map_err(|_| "more than a block can have".to_owned())
 }
 
-/// Megabytes (10^6 bytes) with one digit behind the point.
+/// Megabytes (10^6 bytes) with one digit behind the point; below one, kilobytes.
 pub fn megabytes(bytes: u64) -> String {
+    if (1..1_000_000).contains(&bytes) {
+        return format!("{:.1} kB", bytes as f64 / 1e3);
+    }
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 

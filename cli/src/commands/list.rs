@@ -7,7 +7,7 @@ use crate::sets::{PoolLines, SetLine};
 use reel_engine::Result;
 use reel_engine::attributes::NodeKind;
 use reel_engine::backup::DatabasePages;
-use reel_engine::list::{StreamLine, streams};
+use reel_engine::list::{Recognised, StreamLine, streams};
 use reel_engine::pool::{Catalog, Pool};
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, ser};
@@ -79,7 +79,7 @@ struct Stream {
 
 impl Stream {
     fn of(line: &StreamLine) -> Self {
-        let format = line.head.as_ref().and_then(|head| format_word(&format!("{:?}", head.recognised)));
+        let format = line.head.as_ref().and_then(|head| format_word(head.recognised));
         let end = line.end.as_ref().filter(|_| format == Some("ese-database"));
         Stream {
             name: line.head.as_ref().map(|head| String::from_utf8_lossy(&head.name).into_owned()),
@@ -125,13 +125,13 @@ fn kind_word(kind: NodeKind) -> &'static str {
     }
 }
 
-/// The word for a format, by the engine's name of it.
-fn format_word(recognised: &str) -> Option<&'static str> {
-    match recognised.split('(').next() {
-        Some("EseDatabase") => Some("ese-database"),
-        Some("EseLog") => Some("ese-log"),
-        Some("Sqlite") => Some("sqlite"),
-        _ => None,
+/// The word for a format.
+fn format_word(recognised: Recognised) -> Option<&'static str> {
+    match recognised {
+        Recognised::Nothing => None,
+        Recognised::EseDatabase(_) => Some("ese-database"),
+        Recognised::EseLog(_) => Some("ese-log"),
+        Recognised::Sqlite(_) => Some("sqlite"),
     }
 }
 
