@@ -78,6 +78,12 @@ impl Error {
         Self { position: Some(position), ..self }
     }
 
+    /// The same failure, as the caller's where it is that the object is not there: the caller named it.
+    pub fn argument_if_missing(self) -> Self {
+        let missing = self.io_kind() == Some(io::ErrorKind::NotFound);
+        Self { class: if missing { Class::Argument } else { self.class }, ..self }
+    }
+
     /// The same failure, with the number by which ESE's administrators know it.
     pub fn with_jet(self, jet: i32) -> Self {
         Self { jet: Some(jet), ..self }

@@ -10,7 +10,8 @@ use std::path::Path;
 /// Describes a file, an image or a pool.
 pub fn describe(path: &Path) -> Result<Vec<(String, String)>> {
     let object = || path.display().to_string();
-    let metadata = std::fs::metadata(path).map_err(|e| Error::io(object(), "cannot look at it", e))?;
+    let metadata = std::fs::metadata(path)
+        .map_err(|e| Error::io(object(), "cannot look at it", e).argument_if_missing())?;
     if metadata.is_dir() {
         return describe_pool(path);
     }

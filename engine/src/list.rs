@@ -2,7 +2,8 @@
 
 use crate::error::Result;
 use crate::pool::Catalog;
-use reel_tape::layout::recipe::{Run, StreamEnd, StreamHead};
+use reel_tape::layout::recipe::Run;
+pub use reel_tape::layout::recipe::{Cut, PageReport, Recognised, StreamEnd, StreamHead};
 use std::sync::Arc;
 
 /// One stream of a set.

@@ -70,7 +70,7 @@ const BATCH: usize = 1 << 20;
 pub fn verify(pool: &Arc<Pool>, threads: usize, memory: Memory, monitor: &Monitor) -> Result<VerifyReport> {
     let mut report = VerifyReport { volumes: pool.volumes.len() as u64, ..VerifyReport::default() };
     let mut seen = Seen::default();
-    let total = pool.volumes.iter().map(|v| v.files.last().map_or(0, |f| f.end)).sum();
+    let total = pool.volumes.iter().map(objects).sum();
     monitor.counters().total.store(total, Ordering::Relaxed);
     for volume in &pool.volumes {
         read_volume(pool, volume, threads, memory, monitor, &mut report, &mut seen)?;
@@ -86,6 +86,11 @@ pub fn verify(pool: &Arc<Pool>, threads: usize, memory: Memory, monitor: &Monito
     report.unlisted_sets.reverse();
     check_recipes(pool, memory, &seen, &mut report)?;
     Ok(report)
+}
+
+/// Number of objects on a volume.
+fn objects(volume: &Volume) -> u64 {
+    volume.files.last().map_or(0, |f| f.end)
 }
 
 /// Frames that were good, by set and segment: the first index of each, with its number of chunks.
@@ -111,6 +116,8 @@ struct Feed<'a, 'm> {
     file: Option<(u32, u64)>,
     report: &'a mut VerifyReport,
     monitor: &'a Monitor,
+    /// Objects of the volumes before.
+    before: u64,
     plain: Vec<u8>,
     done: bool,
 }
@@ -150,6 +157,7 @@ fn read_volume(
         file: None,
         report,
         monitor,
+        before: pool.volumes.iter().take_while(|v| v.name != volume.name).map(objects).sum(),
         plain: Vec::new(),
         done: false,
     });
@@ -213,7 +221,7 @@ impl Feed<'_, '_> {
                 Event::Block(header) => {
                     self.report.blocks += 1;
                     self.report.bytes += u64::from(header.payload);
-                    self.monitor.counters().done.store(header.object, Ordering::Relaxed);
+                    self.monitor.counters().done.store(self.before + header.object, Ordering::Relaxed);
                     let stored = u64::from(header.payload);
                     self.monitor.counters().stored.fetch_add(stored, Ordering::Relaxed);
                     if let Some(what) = self.misfit(&header) {

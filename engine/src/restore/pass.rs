@@ -86,7 +86,11 @@ pub fn run(
         return Err(error);
     }
     if monitor.is_cancelled() {
-        return Err(Error::new(Class::Cancelled, "restore", "stopped at your request"));
+        return Err(Error::new(
+            Class::Cancelled,
+            "restore",
+            "stopped at your request: no file has appeared under its name, what was there before is untouched",
+        ));
     }
     Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

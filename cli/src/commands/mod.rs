@@ -1,0 +1,10 @@
+//! One short file a command.
+
+pub mod backup;
+pub mod demo;
+pub mod info;
+pub mod list;
+pub mod manual;
+pub mod restore;
+pub mod scan;
+pub mod verify;
