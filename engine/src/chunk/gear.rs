@@ -66,20 +66,38 @@ pub fn cut(bytes: &[u8]) -> usize {
     // The crate works in pairs of bytes: both borders are even.
     let end = bytes.len() & !1;
     let center = AVERAGE.min(end);
-    let mut hash = 0u32;
-    for (at, byte) in bytes[..center].iter().enumerate().skip(MIN) {
-        hash = (hash << 1).wrapping_add(GEAR[usize::from(*byte)]);
-        if hash & MASK_BEFORE == 0 {
-            return at;
+    let mut hash = 0;
+    let cut = scan::<MASK_BEFORE>(&mut hash, &bytes[MIN..center]).map(|at| MIN + at);
+    let cut = cut.or_else(|| scan::<MASK_AFTER>(&mut hash, &bytes[center..end]).map(|at| center + at));
+    cut.unwrap_or(bytes.len())
+}
+
+/// Goes on with `hash` over `bytes`, to the first byte at which no bit of the mask is left.
+fn scan<const MASK: u32>(hash: &mut u32, bytes: &[u8]) -> Option<usize> {
+    let gear = |byte: u8| GEAR[usize::from(byte)];
+    // The state waits for itself: two bytes a step halve the wait. A fixed number of steps is laid out without a loop.
+    let (groups, rest) = bytes.as_chunks::<16>();
+    let mut state = *hash;
+    for (number, group) in groups.iter().enumerate() {
+        for (pair, [first, second]) in group.as_chunks().0.iter().enumerate() {
+            let after_first = (state << 1).wrapping_add(gear(*first));
+            state = (state << 2).wrapping_add((gear(*first) << 1).wrapping_add(gear(*second)));
+            if after_first & MASK == 0 {
+                return Some(number * group.len() + 2 * pair);
+            }
+            if state & MASK == 0 {
+                return Some(number * group.len() + 2 * pair + 1);
+            }
         }
     }
-    for (at, byte) in bytes[..end].iter().enumerate().skip(center) {
-        hash = (hash << 1).wrapping_add(GEAR[usize::from(*byte)]);
-        if hash & MASK_AFTER == 0 {
-            return at;
+    for (at, byte) in rest.iter().enumerate() {
+        state = (state << 1).wrapping_add(gear(*byte));
+        if state & MASK == 0 {
+            return Some(bytes.len() - rest.len() + at);
         }
     }
-    bytes.len()
+    *hash = state;
+    None
 }
 
 /// Length of a chunk of zeros that go on for at least [`MAX`] bytes.
