@@ -289,10 +289,10 @@ fn errors_are_one_json_object_with_json() {
     assert!(run.err.starts_with("reel: nowhere: "), "{}", run.err);
     let run = bench.reel(2, &["list", "--json"]);
     assert_eq!(run.json()["error"]["object"], "command line");
-    let run = bench.reel(3, &["backup", "--pool", "pool", "--json", "missing"]);
+    let run = bench.reel(2, &["backup", "--pool", "pool", "--json", "missing"]);
     assert_eq!(
         (&run.json()["error"]["class"], &run.json()["error"]["object"]),
-        (&"io".into(), &"missing".into())
+        (&"argument".into(), &"missing".into())
     );
 }
 

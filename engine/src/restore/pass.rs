@@ -10,7 +10,7 @@ use crate::progress::Monitor;
 use reel_tape::layout::frame::Frame;
 use reel_tape::layout::record::{self, RecordHeader, RecordKind};
 use reel_tape::layout::segment::{FrameEntry, Segment};
-use reel_tape::volume::reader::FrameReader;
+use reel_tape::volume::reader::{FrameReader, Part};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,7 +111,7 @@ struct Current {
     /// The placements that are not handed out yet.
     next: usize,
     volume: String,
-    header_object: u64,
+    part: Part,
 }
 
 /// A frame to be decoded: its record in the batch's bytes, or why it could not be read, and who wants what of it.
@@ -175,13 +175,9 @@ impl Feed<'_> {
                 "its frame is lost and its segment was made again without it".into(),
             ));
         });
-        self.current = Some(Current {
-            table,
-            placements,
-            next: 0,
-            volume: catalog.info.volume.clone(),
-            header_object: catalog.info.header_object,
-        });
+        let info = &catalog.info;
+        let part = Part { set: first.set, session: info.head.session, header_object: info.header_object };
+        self.current = Some(Current { table, placements, next: 0, volume: info.volume.clone(), part });
         Ok(true)
     }
 }
@@ -214,7 +210,7 @@ fn read_frame(
     }
     let reader = readers.get_mut(&current.volume).ok_or("no reader for the volume")?;
     let begin = bytes.len();
-    match reader.record(current.table.set, current.header_object, frame.place(), frame.length.get(), bytes) {
+    match reader.record(current.part, frame.place(), frame.length.get(), bytes) {
         Ok(()) => Ok(begin..bytes.len()),
         Err(error) => {
             bytes.truncate(begin);

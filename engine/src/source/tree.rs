@@ -384,7 +384,7 @@ impl Iterator for Tree {
 
 /// A path given to [`Tree::new`], and the top name it keeps.
 fn top(path: &Path) -> Result<Place> {
-    let metadata = look_at(path).map_err(|e| e.argument_if_missing())?;
+    let metadata = look_at(path).map_err(Error::argument_if_missing)?;
     if metadata.is_symlink() && fs::metadata(path).is_ok_and(|target| target.file_type().is_block_device()) {
         let what = "is a symbolic link to a block device, expected the device itself";
         return Err(Error::new(Class::Argument, path.display().to_string(), what));

@@ -91,6 +91,20 @@ pub fn only_record<'a>(
     header.open(body, plain)
 }
 
+/// Most unusable blocks that a record is followed over: more than the metadata of a segment in the smallest blocks.
+const MOST_PASSED: u64 = 4096;
+
+/// One part of a set, as its blocks name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Set number.
+    pub set: u32,
+    /// Random number of the run that wrote it.
+    pub session: u64,
+    /// Object number of its header block.
+    pub header_object: u64,
+}
+
 /// Reads records of the data stream by place, going forward over a volume.
 pub struct FrameReader {
     medium: Box<dyn Medium>,
@@ -117,29 +131,27 @@ impl FrameReader {
         self.medium
     }
 
-    /// Appends to `out` the record of `length` bytes (header included) that begins at `place` of the part whose header block
-    /// is object `header_object`. Its CRC is not checked here.
+    /// Appends to `out` the record of `length` bytes (header included) that begins at `place` of a part. Its CRC is not
+    /// checked here.
     ///
-    /// A block between, damaged or not, that does not belong to the record is passed over; what fails is the first block
+    /// Blocks between, damaged or not, that do not belong to the record are passed over; what fails is the first block
     /// without which the record is not whole.
-    pub fn record(
-        &mut self,
-        set: u32,
-        header_object: u64,
-        place: Place,
-        length: u32,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
-        let mut object = header_object + u64::from(place.index);
+    pub fn record(&mut self, part: Part, place: Place, length: u32, out: &mut Vec<u8>) -> Result<()> {
+        let mut object = part.header_object + u64::from(place.index);
         let mut at = place.offset as usize;
         let mut wanted = length as usize;
         let mut first_error = None;
+        let mut passed = 0;
         let begin = object;
         while wanted > 0 {
             match self.load(object) {
-                Ok(header) if header.set != set => {
+                Ok(header) if (header.set, header.session) != (part.set, part.session) => {
                     return Err(first_error.unwrap_or_else(|| {
-                        self.misfit(object, format!("a block of set {}, expected set {set}", header.set))
+                        let what = format!(
+                            "a block of set {} or of another run, expected set {}",
+                            header.set, part.set
+                        );
+                        self.misfit(object, what)
                     }));
                 }
                 Ok(header) if header.kind == BlockKind::Data => {
@@ -167,10 +179,11 @@ impl FrameReader {
                 Err(error) if object == begin => return Err(error),
                 Err(error) => {
                     // Perhaps metadata: the next data block will tell.
-                    if first_error.is_some() {
-                        return Err(error);
+                    passed += 1;
+                    if passed > MOST_PASSED {
+                        return Err(first_error.unwrap_or(error));
                     }
-                    first_error = Some(error);
+                    first_error.get_or_insert(error);
                 }
             }
             object += 1;

@@ -1,0 +1,121 @@
+//! The seeds of the fuzz targets are files that the engine of today reads.
+//!
+//! `REEL_WRITE_SEEDS=1` writes them anew; a change of the format needs that.
+
+use reel_engine::memory::Memory;
+use reel_engine::pool::{Catalogs, MemoryShelf};
+use reel_engine::progress::Monitor;
+use reel_engine::verify::verify;
+use reel_formats::ese::page::checksum::{PageState, verify as page_state};
+use reel_tape::layout::block::BlockKind;
+use reel_tape::layout::record::RecordKind;
+use reel_tape::layout::set::SetHead;
+use reel_tests::image::Image;
+use reel_tests::memory::{Stream, back_up, image_of, noise, open};
+use reel_tests::small;
+use std::path::{Path, PathBuf};
+
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
+}
+
+fn write(target: &str, name: &str, parts: &[&[u8]]) {
+    std::fs::create_dir_all(folder(target)).unwrap();
+    std::fs::write(folder(target).join(name), parts.concat()).unwrap();
+}
+
+/// An image without the name of the machine that wrote it.
+fn anonymous(image: &[u8], sets: u32) -> Image {
+    let mut image = Image::parse(image);
+    for set in 1..=sets {
+        image.edit_records(set, BlockKind::Header, RecordKind::Set, |body| {
+            let head = SetHead { host: "host".into(), ..SetHead::decode(body).unwrap() };
+            *body = head.encode();
+            true
+        });
+    }
+    image
+}
+
+fn write_seeds() {
+    let shelf = MemoryShelf::default();
+    let mut sparse = vec![0; 40_000];
+    sparse[..100].fill(7);
+    let mut sparse = Stream::file("d/sparse", sparse);
+    sparse.holes.push(4_096..40_000);
+    let pages = small::database(0);
+    let streams = [
+        Stream::meta("d", reel_engine::attributes::NodeKind::Directory, None),
+        Stream::file("d/a", b"some words ".repeat(50)),
+        Stream::file("d/b", noise(1, 600)),
+        Stream::file("d/e.edb", pages[..4 * 4096].to_vec()),
+        Stream::meta("d/l", reel_engine::attributes::NodeKind::Symlink, Some("a")),
+        sparse,
+    ];
+    back_up(&shelf, &streams);
+    let first = anonymous(&image_of(&shelf), 1);
+    back_up(&shelf, &streams[1..]);
+    let both = anonymous(&image_of(&shelf), 2);
+    let torn = first.ranges()[first.blocks_of(1, BlockKind::Segment)[0]].end;
+    write("volume_open", "one-set", &[&[0], &first.bytes()]);
+    write("volume_open", "one-set-blocks-mended", &[&[1], &first.bytes()]);
+    write("volume_open", "two-sets-records-mended", &[&[2], &both.bytes()]);
+    write("volume_open", "torn-records-mended", &[&[2], &first.bytes()[..torn]]);
+
+    let good =
+        |page: &usize| page_state(&pages[(page + 1) * 4096..][..4096], *page as u32) == PageState::Good;
+    let last = (1..56usize).rfind(good).expect("a database with good pages");
+    for page in [1, 2, 4, last] {
+        let number = (page as u16).to_le_bytes();
+        let at = (page + 1) * 4096;
+        write("ese_page", &format!("page-{page}"), &[&[1], &number, &pages[at..at + 4096]]);
+    }
+    write("ese_page", "header", &[&[1, 0, 0], &pages[..4096]]);
+    write("ese_page", "first-pages", &[&[1, 1, 0], &pages[8192..5 * 4096]]);
+    let kinds = [
+        (1, BlockKind::Header, RecordKind::Set),
+        (2, BlockKind::Header, RecordKind::PoolState),
+        (3, BlockKind::Data, RecordKind::Frame),
+        (4, BlockKind::Segment, RecordKind::Segment),
+        (5, BlockKind::Recipe, RecordKind::Fragments),
+        (6, BlockKind::Mark, RecordKind::End),
+        (7, BlockKind::Catalog, RecordKind::Catalog),
+        (9, BlockKind::Trailer, RecordKind::Trailer),
+    ];
+    for (decoder, blocks, kind) in kinds {
+        let mut image = first.clone();
+        image.edit_records(1, blocks, kind, |body| {
+            write("record", &format!("{kind:?}").to_lowercase(), &[&[decoder], body]);
+            true
+        });
+    }
+}
+
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder(target)).expect("the seeds are checked in");
+    let read = |path: PathBuf| (path.display().to_string(), std::fs::read(&path).expect("a seed"));
+    entries.map(|entry| read(entry.expect("an entry").path())).collect()
+}
+
+#[test]
+fn the_seeds_of_the_fuzz_targets_are_small_and_good() {
+    if std::env::var_os("REEL_WRITE_SEEDS").is_some() {
+        write_seeds();
+    }
+    let mut bytes = 0;
+    for (name, seed) in seeds("volume_open") {
+        let pool = open(seed[1..].to_vec(), Catalogs::Scanned).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let report = verify(&pool, 1, Memory::DEFAULT, &Monitor::default()).unwrap();
+        assert!(report.damage.is_empty() && report.hit.is_empty() && report.sets > 0, "{name}: {report:?}");
+        bytes += seed.len();
+    }
+    for (name, seed) in seeds("ese_page") {
+        let number = u32::from(u16::from_le_bytes([seed[1], seed[2]]));
+        if number > 0 {
+            assert_eq!(page_state(&seed[3..4099], number), PageState::Good, "{name}");
+        }
+        bytes += seed.len();
+    }
+    bytes += seeds("record").iter().map(|(_, seed)| seed.len()).sum::<usize>();
+    assert!(bytes < 100 << 10, "{bytes} bytes of seeds");
+}
