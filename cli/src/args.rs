@@ -131,6 +131,9 @@ pub struct Backup {
     /// Do not enter folders on other file systems than that of their PATH
     #[arg(long)]
     pub one_file_system: bool,
+    /// Name of a pool that this run makes, for its labels
+    #[arg(long, value_name = "NAME", default_value = "reelmover")]
+    pub pool_name: String,
     /// Block size of a volume that this run makes
     #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = size::parse_block)]
     pub block_size: u32,

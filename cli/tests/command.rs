@@ -138,7 +138,7 @@ fn sets_and_their_streams_are_listed() {
     assert!(run.text().contains("\"first\""), "{}", run.text());
     let listed = bench.reel(0, &["list", "--pool", "pool", "--json"]).json();
     assert_eq!((&listed["sets"][0]["set"], &listed["sets"][0]["complete"]), (&1.into(), &true.into()));
-    assert_eq!(listed["pool"]["name"], "pool");
+    assert_eq!(listed["pool"]["name"], "reelmover");
     assert_eq!(
         (&listed["sets"][0]["streams"], &listed["sets"][0]["input_bytes"]),
         (&4.into(), &1_200_006.into())
@@ -299,7 +299,7 @@ fn errors_are_one_json_object_with_json() {
 #[test]
 fn runs_with_the_same_clock_and_seed_write_the_same_volume() {
     let bench = Bench::new();
-    for (pool, threads) in [("one/p.tap", "1"), ("two/p.tap", "2")] {
+    for (pool, threads) in [("one/p.tap", "1"), ("two/q.tap", "2")] {
         fs::create_dir_all(bench.path(pool).parent().unwrap()).unwrap();
         let clock = "2024-02-29T12:00:00Z";
         bench.reel(
@@ -320,7 +320,7 @@ fn runs_with_the_same_clock_and_seed_write_the_same_volume() {
             ],
         );
     }
-    assert!(fs::read(bench.path("one/p.tap")).unwrap() == fs::read(bench.path("two/p.tap")).unwrap());
+    assert!(fs::read(bench.path("one/p.tap")).unwrap() == fs::read(bench.path("two/q.tap")).unwrap());
     let listed = bench.reel(0, &["list", "--pool", "one/p.tap", "--json"]).json();
     assert_eq!(listed["sets"][0]["started"], "2024-02-29T12:00:00Z");
 }

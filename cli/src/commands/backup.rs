@@ -161,7 +161,7 @@ pub fn run(args: &Backup) -> Result<Outcome> {
     let shelf = shelf::shelf(&args.pool.pool)?;
     let options = BackupOptions {
         name: args.name.clone(),
-        pool_name: pool_name(&args.pool.pool),
+        pool_name: args.pool_name.clone(),
         compression: args.level,
         threads: args.effort.threads(),
         memory: args.effort.memory,
@@ -213,13 +213,6 @@ fn check_paths(args: &Backup) -> Result<Option<Vec<u8>>> {
         }
         None => Ok(None),
     }
-}
-
-/// A new pool is called as its place is.
-fn pool_name(pool: &Path) -> String {
-    let whole = || pool.canonicalize().unwrap_or_else(|_| pool.to_owned());
-    let name = pool.file_name().map(ToOwned::to_owned).or_else(|| whole().file_name().map(ToOwned::to_owned));
-    name.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Adds up the sizes of files, beside the run, for the bar to know what is left. It ends with the process.

@@ -234,7 +234,7 @@ fn run(
         host: host_name(),
         software: concat!("reel ", env!("CARGO_PKG_VERSION")).to_owned(),
     };
-    let is_first = volume.files.len() <= 1;
+    let is_first = !pool.sets().any(|c| c.info.volume == volume.name);
     let state = is_first.then(|| PoolState { next_set: set + 1, entries: all_entries(pool) });
     let tape = SetWriter::begin(medium, pool.uuid, label.volume, head.clone(), state.as_ref())?;
     let header_object = tape.header_object();
@@ -351,7 +351,7 @@ impl Commit<'_> {
                 None
             }
         });
-        tape.catalog(
+        let catalog_crc = tape.catalog(
             std::iter::once(Ok(head_record)).chain(spooled).chain(std::iter::once(Ok(foreign_record))),
         )?;
         if let Some(error) = failed {
@@ -366,6 +366,7 @@ impl Commit<'_> {
             streams: report.streams,
             segments,
             catalog: first_catalog_block,
+            catalog_crc,
             input: report.input_bytes,
             new: report.new_bytes,
             stored: report.stored_bytes,

@@ -55,7 +55,7 @@ pub struct BackupReport {
     pub changed: Vec<(Vec<u8>, String)>,
     /// The databases.
     pub databases: Vec<DatabasePages>,
-    /// Incomplete sets that were found and closed.
+    /// Sets without a trailer that no earlier run had listed: this one's trailer lists them.
     pub torn_sets: Vec<u32>,
 }
 

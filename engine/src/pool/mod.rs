@@ -132,29 +132,29 @@ impl Pool {
         let mut damage = Vec::new();
         for volume in &self.volumes {
             let mut medium: Option<Box<dyn Medium>> = None;
-            for span in volume.files.iter().skip(1).filter(|span| !span.is_empty()) {
+            for file in volume.files.iter().filter(|span| !span.is_empty()) {
                 let medium = match &mut medium {
-                    Some(medium) => medium,
-                    none => none.insert(self.open_medium(&volume.name)?),
+                    Some(medium) => &mut **medium,
+                    none => &mut **none.insert(self.open_medium(&volume.name)?),
                 };
-                let Some(header) = first_good_block(&mut **medium, span, &volume.label)? else { continue };
-                if header.set == 0 || header.copy != 0 {
-                    continue;
+                for (span, header) in sets_in(medium, file, &volume.label)? {
+                    if header.copy != 0 {
+                        continue;
+                    }
+                    let cached = match (catalogs, &self.cache) {
+                        (Catalogs::Cached, Some(folder)) => Catalog::open(folder, header.set),
+                        _ => None,
+                    };
+                    let catalog = match cached.filter(|c| fits(&c.info, volume, &span, &header, medium)) {
+                        Some(catalog) => catalog,
+                        None => {
+                            let from =
+                                recover::From { volume, span: &span, header, cache: self.cache.as_deref() };
+                            recover::catalog(medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
+                        }
+                    };
+                    self.sets.insert(catalog.set(), Arc::new(catalog));
                 }
-                let cached = match (catalogs, &self.cache) {
-                    (Catalogs::Cached, Some(folder)) => {
-                        Catalog::open(folder, header.set).filter(|c| fits(&c.info, volume, span, &header))
-                    }
-                    _ => None,
-                };
-                let catalog = match cached {
-                    Some(catalog) => catalog,
-                    None => {
-                        let from = recover::From { volume, span, header, cache: self.cache.as_deref() };
-                        recover::catalog(&mut **medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
-                    }
-                };
-                self.sets.insert(catalog.set(), Arc::new(catalog));
             }
             if catalogs == Catalogs::Scanned {
                 let mut medium = self.open_medium(&volume.name)?;
@@ -243,12 +243,20 @@ pub(crate) fn passed_over(medium: &dyn Medium, volume: &str) -> Vec<VolumeDamage
         .collect()
 }
 
-/// Does a cached catalog belong to what stands on the volume?
-fn fits(info: &SetInfo, volume: &Volume, span: &FileSpan, header: &BlockHeader) -> bool {
+/// Does a cached catalog belong to what stands on the volume? Pools that were made from one seed have the same uuids, so a
+/// set that has a trailer is known by that.
+fn fits(
+    info: &SetInfo,
+    volume: &Volume,
+    span: &FileSpan,
+    header: &BlockHeader,
+    medium: &mut dyn Medium,
+) -> bool {
     info.volume == volume.name
         && info.head.session == header.session
         && info.header_object == header.header_object()
         && info.end_object == span.end
+        && info.trailer == recover::read_trailer(medium, span).map(|(_, trailer)| trailer)
 }
 
 fn open_volume(shelf: &dyn Shelf, name: String) -> Result<Volume> {
@@ -283,15 +291,30 @@ fn label_from_blocks(medium: &mut dyn Medium) -> Result<Option<Label>> {
     Ok(None)
 }
 
-/// The first block of a file that is good and belongs to the volume.
-fn first_good_block(medium: &mut dyn Medium, span: &FileSpan, label: &Label) -> Result<Option<BlockHeader>> {
-    let mut walk = Walk::new(medium, span.first, Some(span.end))?;
+/// The sets in a file of a volume, each with the header of its first good block: one, unless the filemark between two is
+/// lost.
+fn sets_in(medium: &mut dyn Medium, file: &FileSpan, label: &Label) -> Result<Vec<(FileSpan, BlockHeader)>> {
+    let is_ours = |h: &BlockHeader| (h.pool, h.volume) == (label.pool, label.volume) && h.set != 0;
+    let run = |h: &BlockHeader| (h.set, h.session);
+    let last = reader::read_block(medium, file.end - 1, &mut Vec::new()).ok().filter(is_ours);
+    let mut sets: Vec<(FileSpan, BlockHeader)> = Vec::new();
+    let mut walk = Walk::new(medium, file.first, Some(file.end))?;
     while let Some(event) = walk.step()? {
-        if let Event::Block(header) = event
-            && (header.pool, header.volume) == (label.pool, label.volume)
+        let Event::Block(header) = event else { continue };
+        // A stale block of an earlier set begins nothing.
+        if !is_ours(&header)
+            || sets.last().is_some_and(|(_, h)| run(h) == run(&header) || header.set <= h.set)
         {
-            return Ok(Some(header));
+            continue;
+        }
+        if let Some((before, _)) = sets.last_mut() {
+            before.end = header.header_object().clamp(before.first, header.object);
+        }
+        let first = if sets.is_empty() { file.first } else { header.header_object() };
+        sets.push((FileSpan { first, ..*file }, header));
+        if last.is_none_or(|last| run(&last) == run(&header)) {
+            break;
         }
     }
-    Ok(None)
+    Ok(sets)
 }

@@ -85,15 +85,21 @@ fn note(walk: &Walk<'_>, volume: &str, event: Event, damage: &mut Vec<VolumeDama
     }
 }
 
+/// The trailer at the end of a file, if it is there and good.
+pub fn read_trailer(medium: &mut dyn Medium, span: &FileSpan) -> Option<(BlockHeader, Trailer)> {
+    let (mut block, mut plain) = (Vec::new(), Vec::new());
+    let header = reader::read_block(medium, span.end.checked_sub(1)?, &mut block).ok()?;
+    let body = reader::only_record(&block, RecordKind::Trailer, &mut plain).ok()?;
+    (header.kind == BlockKind::Trailer).then_some((header, Trailer::decode(body).ok()?))
+}
+
 /// From trailer and catalog. `None` where anything of them is damaged.
 fn from_catalog_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Option<Catalog>> {
     let (mut block, mut plain) = (Vec::new(), Vec::new());
-    let Ok(header) = reader::read_block(medium, from.span.end - 1, &mut block) else { return Ok(None) };
-    if header.kind != BlockKind::Trailer || !from.is_ours(&header) {
+    let Some((header, trailer)) = read_trailer(medium, from.span).filter(|(header, _)| from.is_ours(header))
+    else {
         return Ok(None);
-    }
-    let trailer = reader::only_record(&block, RecordKind::Trailer, &mut plain).and_then(Trailer::decode);
-    let Ok(trailer) = trailer else { return Ok(None) };
+    };
     let head = reader::read_block(medium, header.header_object(), &mut block)
         .ok()
         .and_then(|_| reader::only_record(&block, RecordKind::Set, &mut plain).ok())
@@ -105,6 +111,7 @@ fn from_catalog_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Optio
     let mut expected = None;
     let mut outcome = Ok(());
     let mut good = true;
+    let mut crc = 0;
     let mut walk = Walk::new(medium, first, Some(from.span.end))?;
     let mut records = Records::default();
     while let Some(event) = walk.step()? {
@@ -115,6 +122,7 @@ fn from_catalog_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Optio
         if header.kind != BlockKind::Catalog {
             continue;
         }
+        crc = crc32c::crc32c_append(crc, walk.payload());
         let each = |found: Found<'_>| {
             if outcome.is_err() || !good {
                 return;
@@ -144,6 +152,7 @@ fn from_catalog_blocks(medium: &mut dyn Medium, from: &From<'_>) -> Result<Optio
     }
     outcome?;
     let counted = writer.counts();
+    good &= crc == trailer.catalog_crc;
     if !good || expected.is_none_or(|e| (e.segments.get(), e.fragments.get(), e.streams.get()) != counted) {
         writer.discard();
         return Ok(None);

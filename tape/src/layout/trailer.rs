@@ -21,7 +21,7 @@ struct RawTrailer {
     stored: U64,
     bad_pages: U64,
     entries: U32,
-    reserved: U32,
+    catalog_crc: U32,
 }
 const _: () = assert!(size_of::<RawTrailer>() == 80);
 
@@ -42,6 +42,8 @@ pub struct Trailer {
     pub segments: u32,
     /// Index of the first catalog block.
     pub catalog: u32,
+    /// CRC-32C over the catalog's records: tells one catalog from another.
+    pub catalog_crc: u32,
     /// Bytes of all streams.
     pub input: u64,
     /// Plain bytes of new chunks.
@@ -71,7 +73,7 @@ impl Trailer {
             stored: self.stored.into(),
             bad_pages: self.bad_pages.into(),
             entries: (self.torn.len() as u32).into(),
-            reserved: 0.into(),
+            catalog_crc: self.catalog_crc.into(),
         };
         let mut body = raw.as_bytes().to_vec();
         encode_entries(&mut body, &self.torn);
@@ -92,6 +94,7 @@ impl Trailer {
             streams: raw.streams.get(),
             segments: raw.segments.get(),
             catalog: raw.catalog.get(),
+            catalog_crc: raw.catalog_crc.get(),
             input: raw.input.get(),
             new: raw.new.get(),
             stored: raw.stored.get(),
@@ -107,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_trailer_reads_back_as_written() {
-        let trailer = Trailer { set: 5, session: 6, catalog: 7, input: 8, ..Trailer::default() };
+        let trailer =
+            Trailer { set: 5, session: 6, catalog: 7, catalog_crc: 9, input: 8, ..Trailer::default() };
         assert_eq!(Trailer::decode(&trailer.encode()).unwrap(), trailer);
         assert!(Trailer::decode(&trailer.encode()[..79]).is_err());
     }

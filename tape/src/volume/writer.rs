@@ -174,13 +174,17 @@ impl SetWriter {
         self.write_run(BlockKind::Mark, &record)
     }
 
-    /// Writes the catalog from its records, one after the other.
-    pub fn catalog(&mut self, records: impl Iterator<Item = Result<Vec<u8>>>) -> Result<()> {
+    /// Writes the catalog from its records, one after the other. Gives the CRC-32C over them, for the trailer.
+    pub fn catalog(&mut self, records: impl Iterator<Item = Result<Vec<u8>>>) -> Result<u32> {
         let mut catalog = Filling::new(BlockKind::Catalog);
+        let mut crc = 0;
         for record in records {
-            self.append(&mut catalog, &record?)?;
+            let record = record?;
+            crc = crc32c::crc32c_append(crc, &record);
+            self.append(&mut catalog, &record)?;
         }
-        self.emit_rest(&mut catalog)
+        self.emit_rest(&mut catalog)?;
+        Ok(crc)
     }
 
     /// Commits the set: trailer, filemark, flush. Gives the medium back.

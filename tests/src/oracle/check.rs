@@ -97,8 +97,10 @@ pub(super) fn figures(
         }
     };
     let SetHead { part, session, .. } = file.head;
-    let catalog = file.blocks.iter().find(|(header, _)| header.kind == BlockKind::Catalog);
-    let catalog = catalog.map_or(0, |(header, _)| header.index);
+    let mut catalog_blocks =
+        file.blocks.iter().filter(|(header, _)| header.kind == BlockKind::Catalog).peekable();
+    let catalog = catalog_blocks.peek().map_or(0, |(header, _)| header.index);
+    let catalog_crc = catalog_blocks.fold(0, |crc, (_, payload)| crc32c::crc32c_append(crc, payload));
     let bad = |stream: &ReadStream| stream.end.pages.bad.saturating_add(stream.end.pages.past_end);
     let bad_pages = streams.iter().map(bad).fold(0, u64::saturating_add);
     let (finished, torn) = (trailer.finished, trailer.torn.clone());
@@ -110,6 +112,7 @@ pub(super) fn figures(
         streams: count,
         segments,
         catalog,
+        catalog_crc,
         input,
         new,
         stored,

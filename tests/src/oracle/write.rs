@@ -287,6 +287,7 @@ impl Set<'_> {
             streams: count,
             segments,
             catalog: index,
+            catalog_crc: crc32c::crc32c(&self.catalog.concat()),
             input,
             new: self.new,
             stored: self.stored,
