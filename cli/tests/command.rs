@@ -242,7 +242,7 @@ fn what_is_asked_for_and_cannot_be_is_a_usage_error() {
     let bench = Bench::new();
     bench.store_in_pool();
     fs::create_dir_all(bench.path("other/store")).unwrap();
-    let wrong: [&[&str]; 17] = [
+    let wrong: [&[&str]; 18] = [
         &[],
         &["backup", "store"],
         &["backup", "--pool", "pool"],
@@ -255,6 +255,7 @@ fn what_is_asked_for_and_cannot_be_is_a_usage_error() {
         &["backup", "--pool", "pool", "--threads", "0", "store"],
         &["backup", "--pool", "pool", "store", "other/store"],
         &["backup", "--pool", "/dev/null", "store"],
+        &["backup", "--pool", "/dev/nst-not-there", "store"],
         &["restore", "--pool", "pool"],
         &["restore", "--pool", "pool", "--to", "x", "--stdout", "store/mixed.bin"],
         &["restore", "--pool", "pool", "--to", "x", "--set", "7"],

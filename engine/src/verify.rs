@@ -216,7 +216,7 @@ impl Feed<'_, '_> {
                     self.file = None;
                 }
                 Event::Damage { first, end, error } => {
-                    self.note(first, end, error.to_string());
+                    self.note(first, end, error.what());
                 }
                 Event::Block(header) => {
                     self.report.blocks += 1;

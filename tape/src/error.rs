@@ -120,6 +120,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the place, for a message that names the place itself.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Medium { what, .. } | Self::Format { what, .. } | Self::Checksum { what, .. } => {
+                what.clone()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The kind of trouble.
     pub fn class(&self) -> Class {
         match self {

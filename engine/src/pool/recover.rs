@@ -81,7 +81,7 @@ pub fn note_damage(
 fn note(walk: &Walk<'_>, volume: &str, event: Event, damage: &mut Vec<VolumeDamage>) {
     if let Event::Damage { first, end, error } = event {
         let byte = walk.byte_address(first);
-        damage.push(VolumeDamage { volume: volume.to_owned(), first, end, byte, what: error.to_string() });
+        damage.push(VolumeDamage { volume: volume.to_owned(), first, end, byte, what: error.what() });
     }
 }
 

@@ -53,17 +53,20 @@ pub fn shelf(path: &Path) -> Result<Arc<dyn Shelf>> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(Arc::new(Folder(path.to_owned()))),
         Ok(found) if found.is_file() => Ok(Arc::new(OneImage(path.to_owned()))),
-        Ok(_) => Err(Error::new(
-            Class::Argument,
-            object(),
-            "neither a folder nor an image file; tape drives and other devices are not supported yet",
-        )),
+        Ok(_) => Err(no_device(path)),
+        // The name of a drive that is not there must not become a folder among the devices.
+        Err(_) if path.parent() == Some(Path::new("/dev")) => Err(no_device(path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && image => {
             Ok(Arc::new(OneImage(path.to_owned())))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Arc::new(Folder(path.to_owned()))),
         Err(error) => Err(Error::io(object(), "cannot look at the pool", error)),
     }
+}
+
+fn no_device(path: &Path) -> Error {
+    let sentence = "neither a folder nor an image file; tape drives and other devices are not supported yet";
+    Error::new(Class::Argument, path.display().to_string(), sentence)
 }
 
 fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
