@@ -6,7 +6,7 @@ use crate::index::previous::SegmentTables;
 use crate::memory::Memory;
 use crate::plan::{self, lose, place};
 pub use crate::pool::VolumeDamage;
-use crate::pool::{Pool, SetStatus, Volume, passed_over};
+use crate::pool::{Pool, SetStatus, Volume};
 use crate::progress::Monitor;
 use reel_tape::layout::block::BlockHeader;
 use reel_tape::layout::frame::Frame;
@@ -147,7 +147,7 @@ fn read_volume(
 ) -> Result<()> {
     let mut medium = pool.open_medium(&volume.name)?;
     // What opening passed over in the container is damage too.
-    report.damage.extend(passed_over(&*medium, &volume.name));
+    report.damage.extend(pool.passed_over(&*medium, volume));
     let feed = Mutex::new(Feed {
         walk: Walk::new(&mut *medium, 0, None)?,
         volume,

@@ -158,7 +158,7 @@ impl Pool {
             }
             if catalogs == Catalogs::Scanned {
                 let mut medium = self.open_medium(&volume.name)?;
-                damage.extend(passed_over(&*medium, &volume.name));
+                damage.extend(self.passed_over(&*medium, volume));
                 let labels = volume.files.first().map_or(0, |f| f.end);
                 recover::note_damage(&mut *medium, &volume.name, 0..labels, &mut damage)?;
             }
@@ -166,6 +166,27 @@ impl Pool {
         damage.sort_by(|a, b| (&a.volume, a.first, a.end).cmp(&(&b.volume, b.first, b.end)));
         self.damage = damage;
         Ok(())
+    }
+
+    /// What opening a medium passed over in its container. The end of a torn file is no damage: what a run wrote last was
+    /// never acknowledged, and the next one cuts it off.
+    pub(crate) fn passed_over(&self, medium: &dyn Medium, volume: &Volume) -> Vec<VolumeDamage> {
+        let end = volume.files.last().map_or(0, |f| f.end);
+        let last = self.sets().rfind(|c| c.info.volume == volume.name);
+        let torn = last.is_some_and(|c| c.info.status == SetStatus::Torn && c.info.end_object == end);
+        let damage = medium.damage().iter().filter(|d| !torn || d.object_from < end);
+        damage
+            .map(|d| VolumeDamage {
+                volume: volume.name.clone(),
+                first: d.object_from,
+                end: d.object_to,
+                byte: Some(d.byte_from),
+                what: format!(
+                    "the image's record words fail from byte {} to byte {}",
+                    d.byte_from, d.byte_to
+                ),
+            })
+            .collect()
     }
 
     /// The shelf.
@@ -227,20 +248,6 @@ impl Pool {
         volume::files(&mut *medium)?;
         Ok(medium)
     }
-}
-
-/// What opening a medium passed over in its container.
-pub(crate) fn passed_over(medium: &dyn Medium, volume: &str) -> Vec<VolumeDamage> {
-    let damage = medium.damage().iter();
-    damage
-        .map(|d| VolumeDamage {
-            volume: volume.to_owned(),
-            first: d.object_from,
-            end: d.object_to,
-            byte: Some(d.byte_from),
-            what: format!("the image's record words fail from byte {} to byte {}", d.byte_from, d.byte_to),
-        })
-        .collect()
 }
 
 /// Does a cached catalog belong to what stands on the volume? Pools that were made from one seed have the same uuids, so a
