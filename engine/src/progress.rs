@@ -12,8 +12,6 @@ pub struct Counters {
     pub total: AtomicU64,
     /// Stored bytes written or read.
     pub stored: AtomicU64,
-    /// Streams that are done.
-    pub streams: AtomicU64,
 }
 
 /// A handle on a run: its counters, and the request to stop. Clones belong to the same run.

@@ -1,6 +1,6 @@
 //! Which streams of a set a restore takes.
 
-use super::{Aliases, everything};
+use super::Aliases;
 use crate::attributes::NodeKind;
 use crate::error::{Class, Error, Result};
 use crate::plan::StreamPlan;
@@ -89,7 +89,7 @@ impl Chosen {
 
     /// Is this stream taken?
     pub fn takes(&self, head: &StreamHead) -> bool {
-        let Some(patterns) = &self.patterns else { return everything(head) };
+        let Some(patterns) = &self.patterns else { return true };
         let is_alias = self.aliases.values().any(|alias| *alias == head.name);
         (patterns.matches(&head.name) && !is_alias) || self.aliases.contains_key(&head.name)
     }

@@ -16,7 +16,7 @@ use crate::pool::{Catalog, Pool};
 use crate::progress::Monitor;
 use choose::Chosen;
 use pass::PassReport;
-use reel_tape::layout::recipe::{Run, StreamHead};
+use reel_tape::layout::recipe::Run;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::ops::Range;
@@ -395,8 +395,3 @@ fn zeros_of(catalog: &Arc<Catalog>, stream: u32) -> Result<Vec<Range<u64>>> {
 
 /// Names under which streams are restored although others were asked for.
 type Aliases = HashMap<Vec<u8>, Vec<u8>>;
-
-/// Takes everything of a set that a head describes.
-fn everything(_: &StreamHead) -> bool {
-    true
-}

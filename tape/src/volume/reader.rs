@@ -126,11 +126,6 @@ impl FrameReader {
         self.medium.name()
     }
 
-    /// The medium.
-    pub fn into_medium(self) -> Box<dyn Medium> {
-        self.medium
-    }
-
     /// Appends to `out` the record of `length` bytes (header included) that begins at `place` of a part. Its CRC is not
     /// checked here.
     ///
