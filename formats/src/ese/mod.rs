@@ -2,6 +2,7 @@
 
 pub mod attachment;
 pub mod checkpoint;
+pub mod database;
 pub mod header;
 pub mod log;
 pub mod page;

@@ -247,13 +247,18 @@ fn explain(page: &[u8], pgno: u32, stored: [u64; 4], computed: [u64; 4]) -> Page
     })
 }
 
+/// Inverts bit `bit % 8` of byte `bit / 8`, as [`PageState::Correctable`] names it; a bit outside changes nothing.
+pub fn flip(page: &mut [u8], bit: u32) {
+    if let Some(byte) = page.get_mut(bit as usize / 8) {
+        *byte ^= 1 << (bit % 8);
+    }
+}
+
 /// Whether the page is good once `bit` is flipped: another block may be wrong as well, or the bit may lie in a stored
 /// checksum or in the page number.
 fn is_good_without(page: &[u8], pgno: u32, bit: u32) -> bool {
     let mut repaired = page.to_vec();
-    if let Some(byte) = repaired.get_mut(bit as usize / 8) {
-        *byte ^= 1 << (bit % 8);
-    }
+    flip(&mut repaired, bit);
     let right_number = large_pgno(&repaired).is_none_or(|found| found == pgno);
     right_number && stored(&repaired) == computed(&repaired, pgno)
 }
