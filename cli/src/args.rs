@@ -1,5 +1,7 @@
 //! The flags: the one place from which help, completions and the man page come.
 
+pub mod ese;
+
 use crate::output::ReportTo;
 use crate::size;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -42,6 +44,9 @@ pub enum Command {
     Scan(Scan),
     /// Say what a file, a volume image or a pool is
     Info(Info),
+    /// Check, dump and read ESE databases and their logs
+    #[command(subcommand)]
+    Ese(ese::Ese),
     /// Make a mail store, back it up on two days, restore it, compare, and print the rates
     Demo(Demo),
     /// Print shell completions
@@ -61,6 +66,7 @@ impl Command {
     pub fn report_to(&self) -> ReportTo {
         match self {
             Command::Restore(args) => args.report_to(),
+            Command::Ese(command) => command.report_to(),
             Command::Backup(Backup { json, .. })
             | Command::List(List { json, .. })
             | Command::Verify(Verify { json, .. })

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(args),
         Command::Scan(args) => commands::scan::run(args),
         Command::Info(args) => commands::info::run(args),
+        Command::Ese(command) => commands::ese::run(command),
         Command::Demo(args) => commands::demo::run(args),
         Command::Completions { shell } => commands::manual::completions(*shell),
         Command::Man { command } => commands::manual::man(command.as_deref()),

@@ -73,6 +73,23 @@ impl Error {
         Self { class, object: object.into(), position: None, sentence, jet: None, source: Some(source) }
     }
 
+    /// What `reel-formats` says of bytes of `file`: [`Class::Checksum`] where bytes do not match their checksum,
+    /// [`Class::Io`] where they could not be read, otherwise [`Class::Format`].
+    pub fn inside(file: &str, error: reel_formats::error::Error) -> Self {
+        use reel_formats::error::Error as Formats;
+        match error {
+            Formats::Format { object, position, found, expected, jet } => {
+                let class = if jet == Some(-1018) { Class::Checksum } else { Class::Format };
+                let sentence = format!("found {found}, expected {expected}");
+                Self { jet, ..Self::new(class, format!("{file}, {object}"), sentence).at(position) }
+            }
+            Formats::Read { object, position, source } => {
+                Self::io(format!("{file}, {object}"), "cannot read", source).at(position)
+            }
+            other => Self::new(Class::Format, file, other.to_string()),
+        }
+    }
+
     /// The same failure, with the byte offset in its object.
     pub fn at(self, position: u64) -> Self {
         Self { position: Some(position), ..self }

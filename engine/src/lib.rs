@@ -5,6 +5,7 @@
 pub mod attributes;
 pub mod backup;
 pub mod chunk;
+pub mod database;
 pub mod digest;
 pub mod error;
 pub mod frame;

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod demo;
+pub mod ese;
 pub mod info;
 pub mod list;
 pub mod manual;

@@ -1,0 +1,44 @@
+//! The flags of `reel ese`.
+
+use super::Json;
+use crate::output::ReportTo;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum Ese {
+    /// Print the header of a database, with the labels of `eseutil /mh`
+    Mh(Mh),
+}
+
+impl Ese {
+    /// Where the report of the command goes, and with it an error as JSON.
+    pub fn report_to(&self) -> ReportTo {
+        match self {
+            Ese::Mh(Mh { json, .. }) => json.report_to(),
+        }
+    }
+}
+
+/// A database: a file, or a stream of a set.
+#[derive(Args)]
+pub struct Database {
+    /// The database file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+impl Database {
+    /// How messages name it.
+    pub fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+}
+
+#[derive(Args)]
+pub struct Mh {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub json: Json,
+}
