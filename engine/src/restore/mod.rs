@@ -1,6 +1,7 @@
 //! Restore: a plan, one forward pass, and targets that get their final names when they are complete and verified.
 
 mod choose;
+mod fetch;
 pub mod pass;
 mod report;
 mod spool;
