@@ -3,6 +3,7 @@
 mod choose;
 mod fetch;
 pub mod pass;
+pub mod read_at;
 mod report;
 mod spool;
 mod target;
