@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_byte_is_found_in_its_run() {
         let mut runs = Runs::new(1 << 20);
-        let gap = |number: u64| if number % 3 == 0 { 5 } else { 0 };
+        let gap = |number: u64| if number.is_multiple_of(3) { 5 } else { 0 };
         let (mut at, mut expected) = (0, Vec::new());
         for number in 0..500u64 {
             if gap(number) > 0 {
