@@ -1,0 +1,3 @@
+//! Tables of a database: trees of pages and what is in them.
+
+pub mod tree;
