@@ -38,6 +38,20 @@ pub struct Bounds {
     pub before: Option<Vec<u8>>,
 }
 
+impl Bounds {
+    /// The bounds that leave room for one key only.
+    pub fn of_key(key: Vec<u8>) -> Self {
+        let before = [key.as_slice(), &[0]].concat();
+        Self { after: Some(key), before: Some(before) }
+    }
+
+    /// Whether the key lies between them.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.after.as_deref().is_none_or(|after| key >= after)
+            && self.before.as_deref().is_none_or(|before| key < before)
+    }
+}
+
 /// What a walk comes to.
 #[derive(Debug)]
 pub enum Visit {
@@ -134,7 +148,7 @@ impl<'d, F: DatabaseFile> Tree<'d, F> {
     /// The entry with this key, unless it is flagged deleted. The error is that of the first page on the way that cannot
     /// be used.
     pub fn seek(&self, key: &[u8]) -> Result<Option<Entry>, Box<Lost>> {
-        for entry in self.range(key.to_vec(), Some([key, &[0]].concat())) {
+        for entry in self.range(key.to_vec(), Bounds::of_key(key.to_vec()).before) {
             let entry = entry?;
             if !entry.node().is_deleted() {
                 return Ok(Some(entry));
@@ -361,6 +375,11 @@ impl Entry {
     /// The flags of its page.
     pub fn page_flags(&self) -> PageFlags {
         self.page.view().flags()
+    }
+
+    /// Whether its page is over 8 KiB, where records have another form.
+    pub fn on_large_page(&self) -> bool {
+        self.page.view().is_large()
     }
 
     /// Its key and data.
