@@ -1,5 +1,6 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
+mod diff;
 mod mh;
 mod stored;
 
@@ -19,6 +20,7 @@ use stored::Read;
 pub fn run(command: &Ese) -> Result<Outcome> {
     let outcome = match command {
         Ese::Mh(args) => mh::run(args),
+        Ese::Diff(args) => diff::run(args),
     };
     if let Some(read) = command.database().and_then(read) {
         say(read.sentence());
