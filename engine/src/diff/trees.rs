@@ -121,7 +121,8 @@ impl<'s> Trees<'s> {
         let catalog = |side: &Opened<'_>| side.database().map(Catalog::read).unwrap_or_default();
         let of_b = catalog(&self.b);
         let names_b = of_b.objects();
-        let missing = self.counts.keys().flatten().any(|objid| !names_b.contains_key(objid));
+        let known = |objid: &u32| *objid == DATABASE || names_b.contains_key(objid);
+        let missing = !self.counts.keys().flatten().all(known);
         let of_a = if missing { catalog(&self.a) } else { Catalog::default() };
         let names_a = of_a.objects();
         let kind = |objid: Option<u32>| match objid {
