@@ -22,7 +22,7 @@ pub fn run(command: &Ese) -> Result<Outcome> {
         Ese::Mh(args) => mh::run(args),
         Ese::Diff(args) => diff::run(args),
     };
-    if let Some(read) = command.database().and_then(read) {
+    if let Some(read) = command.database().and_then(Read::so_far) {
         say(read.sentence());
     }
     outcome
@@ -38,9 +38,4 @@ fn open(database: &Database) -> Result<Box<dyn DatabaseFile>> {
     }
     let file = database.file.as_deref().unwrap_or(Path::new(""));
     Ok(Box::new(database::LocalFile::open(file)?))
-}
-
-/// What was read of the database so far, where it is a stream of a set.
-fn read(database: &Database) -> Option<Read> {
-    database.opened.get().map(|stream| Read::of(stream))
 }
