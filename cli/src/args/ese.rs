@@ -1,6 +1,6 @@
 //! The flags of `reel ese`.
 
-use super::Json;
+use super::{Effort, Json};
 use crate::output::ReportTo;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -9,13 +9,15 @@ use std::path::PathBuf;
 pub enum Ese {
     /// Print the header of a database, with the labels of `eseutil /mh`
     Mh(Mh),
+    /// Check every page against its checksum and number, with the figures of `eseutil /k`
+    K(K),
 }
 
 impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) => json.report_to(),
+            Ese::Mh(Mh { json, .. }) | Ese::K(K { json, .. }) => json.report_to(),
         }
     }
 }
@@ -39,6 +41,16 @@ impl Database {
 pub struct Mh {
     #[command(flatten)]
     pub database: Database,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct K {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub effort: Effort,
     #[command(flatten)]
     pub json: Json,
 }

@@ -1,5 +1,6 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
+mod k;
 mod mh;
 
 use crate::args::ese::{Database, Ese};
@@ -10,6 +11,7 @@ use reel_formats::ese::database::DatabaseFile;
 /// Runs one of the commands.
 pub fn run(command: &Ese) -> Result<Outcome> {
     match command {
+        Ese::K(args) => k::run(args),
         Ese::Mh(args) => mh::run(args),
     }
 }
