@@ -13,7 +13,7 @@ use std::path::Path;
 const LARGE: [&str; 2] = ["perf-32k", "perf2-32k"];
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// A value as the engine's listing shows it; `None` for NULL.
