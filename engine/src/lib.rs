@@ -12,6 +12,7 @@ pub mod error;
 pub mod frame;
 pub mod index;
 pub mod info;
+pub mod integrity;
 pub mod list;
 pub mod memory;
 pub mod plan;

@@ -1,17 +1,21 @@
 //! The flags of `reel ese`.
 
+mod database;
+mod diff;
+
+pub use database::Database;
+pub use diff::Diff;
+
 use super::{Effort, Json};
 use crate::output::ReportTo;
-use clap::{ArgGroup, Args, Subcommand};
-use reel_engine::restore::read_at::StoredStream;
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use clap::{Args, Subcommand};
 
 #[derive(Subcommand)]
 pub enum Ese {
     /// Print the header of a database, with the labels of `eseutil /mh`
     Mh(Mh),
+    /// Check every page against its checksum and number, with the figures of `eseutil /k`
+    K(K),
     /// Compare two databases page by page, and say which tables differ
     Diff(Diff),
 }
@@ -20,52 +24,17 @@ impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) | Ese::Diff(Diff { json, .. }) => json.report_to(),
+            Ese::Mh(Mh { json, .. }) | Ese::K(K { json, .. }) | Ese::Diff(Diff { json, .. }) => {
+                json.report_to()
+            }
         }
     }
 
     /// The one database that the command reads.
     pub fn database(&self) -> Option<&Database> {
         match self {
-            Ese::Mh(Mh { database, .. }) => Some(database),
+            Ese::Mh(Mh { database, .. }) | Ese::K(K { database, .. }) => Some(database),
             Ese::Diff(_) => None,
-        }
-    }
-}
-
-/// A database: a file, or a stream of a set.
-///
-/// A command with further positional arguments takes `#[command(allow_missing_positional = true)]`, so that FILE can be
-/// left out before them.
-#[derive(Args)]
-#[command(group = ArgGroup::new("where").required(true).args(["file", "stream"]))]
-pub struct Database {
-    /// The database file
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// In place of FILE: the pool of the set in which the database is read, page by page, where it lies
-    #[arg(long, value_name = "POOL", requires = "stream", conflicts_with = "file")]
-    pub pool: Option<PathBuf>,
-    /// In place of FILE: the name of the database's stream, exactly as `reel list --set` shows it
-    #[arg(long, value_name = "NAME", requires = "pool")]
-    pub stream: Option<OsString>,
-    /// `latest`, the number of a set, or a name (the newest complete set of that name)
-    #[arg(long, value_name = "SET", default_value = "latest", requires = "stream", conflicts_with = "file")]
-    pub set: String,
-    /// The stream, once it is open: what was read of it is told at the end.
-    #[arg(skip)]
-    pub opened: OnceLock<Arc<StoredStream>>,
-}
-
-impl Database {
-    /// How messages name it.
-    pub fn name(&self) -> String {
-        match (&self.file, &self.stream) {
-            (Some(file), _) => file.display().to_string(),
-            (None, stream) => {
-                let stream = stream.as_deref().unwrap_or_default();
-                format!("{} in set {}", stream.to_string_lossy(), self.set)
-            }
         }
     }
 }
@@ -78,77 +47,12 @@ pub struct Mh {
     pub json: Json,
 }
 
-const DIFF_EXAMPLES: &str = "\
-Examples:
-  Two files:
-    reel ese diff monday.edb tuesday.edb
-  A stream of a set (A) and a file (B), for instance after a restore:
-    reel ese diff --pool POOL --stream store/mail.edb --set 3 restored/store/mail.edb
-  The same stream in two sets; nothing of the volumes is read but the pages that differ, for their tables:
-    reel ese diff --pool POOL --stream store/mail.edb --set 3 --set 4
-  Two streams of one set:
-    reel ese diff --pool POOL --stream store/mail.edb --stream copy/mail.edb
-
---stream and --set given twice are those of A and B in this order; given once they hold for both.
-The exit code is 1 when the databases differ.";
-
 #[derive(Args)]
-#[command(after_help = DIFF_EXAMPLES)]
-pub struct Diff {
-    /// Database files: both of them, or B when A is a stream of a set
-    #[arg(value_name = "FILE", num_args = 0..=2)]
-    pub files: Vec<PathBuf>,
-    /// The pool of the sets in which streams are compared
-    #[arg(long, value_name = "POOL", requires = "stream")]
-    pub pool: Option<PathBuf>,
-    /// Name of a database's stream, exactly as `reel list --set` shows it
-    #[arg(long, value_name = "NAME", requires = "pool")]
-    pub stream: Vec<OsString>,
-    /// `latest`, the number of a set, or a name [default: latest]
-    #[arg(long, value_name = "SET", requires = "stream")]
-    pub set: Vec<String>,
-    /// Only say which pages differ, not what they belong to: no page of a set is read for it
-    #[arg(long)]
-    pub numbers_only: bool,
+pub struct K {
+    #[command(flatten)]
+    pub database: Database,
     #[command(flatten)]
     pub effort: Effort,
     #[command(flatten)]
     pub json: Json,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use clap::error::ErrorKind;
-
-    /// A command with a positional argument behind the database.
-    #[derive(Parser)]
-    #[command(allow_missing_positional = true)]
-    struct Rows {
-        #[command(flatten)]
-        database: Database,
-        #[arg(value_name = "TABLE")]
-        table: String,
-    }
-
-    fn rows(line: &str) -> Result<(String, String), ErrorKind> {
-        let parsed = Rows::try_parse_from(line.split(' ')).map_err(|e| e.kind())?;
-        Ok((parsed.database.name(), parsed.table))
-    }
-
-    #[test]
-    fn a_database_is_a_file_or_a_stream_of_a_set() {
-        let named = |database: &str| Ok((database.to_owned(), "T".to_owned()));
-        assert_eq!(rows("rows a.edb T"), named("a.edb"));
-        assert_eq!(rows("rows --pool p --stream s/a.edb T"), named("s/a.edb in set latest"));
-        assert_eq!(rows("rows T --pool p --stream s/a.edb --set 3"), named("s/a.edb in set 3"));
-        assert_eq!(rows("rows T"), Err(ErrorKind::MissingRequiredArgument));
-        for wrong in ["--stream s T", "--pool p T"] {
-            assert_eq!(rows(&format!("rows {wrong}")), Err(ErrorKind::MissingRequiredArgument), "{wrong}");
-        }
-        for wrong in ["--pool p a.edb T", "--set 3 a.edb T", "a.edb T --pool p --stream s"] {
-            assert_eq!(rows(&format!("rows {wrong}")), Err(ErrorKind::ArgumentConflict), "{wrong}");
-        }
-    }
 }

@@ -4,6 +4,7 @@ pub mod attachment;
 pub mod checkpoint;
 pub mod database;
 pub mod header;
+pub mod integrity;
 pub mod log;
 pub mod page;
 pub mod position;

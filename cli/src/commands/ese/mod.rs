@@ -1,6 +1,7 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
 mod diff;
+mod k;
 mod mh;
 mod stored;
 
@@ -20,6 +21,7 @@ use stored::Read;
 pub fn run(command: &Ese) -> Result<Outcome> {
     let outcome = match command {
         Ese::Mh(args) => mh::run(args),
+        Ese::K(args) => k::run(args),
         Ese::Diff(args) => diff::run(args),
     };
     if let Some(read) = command.database().and_then(Read::so_far) {
@@ -30,9 +32,14 @@ pub fn run(command: &Ese) -> Result<Outcome> {
 
 /// The bytes of the database that was asked for.
 fn open(database: &Database) -> Result<Box<dyn DatabaseFile>> {
+    open_within(database, Memory::DEFAULT)
+}
+
+/// As [`open`], for a command that needs memory of its own besides.
+fn open_within(database: &Database, memory: Memory) -> Result<Box<dyn DatabaseFile>> {
     if let (Some(pool), Some(stream)) = (&database.pool, &database.stream) {
         let pool = Arc::new(Pool::open(pool)?);
-        let stream = StoredStream::open(&pool, &database.set, stream.as_bytes(), Memory::DEFAULT)?;
+        let stream = StoredStream::open(&pool, &database.set, stream.as_bytes(), memory)?;
         let stream = database.opened.get_or_init(|| Arc::new(stream));
         return Ok(Box::new(stream.clone()));
     }
