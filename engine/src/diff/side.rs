@@ -127,6 +127,8 @@ impl Side {
     fn hashed(&self, pages: Range<u64>, threads: usize) -> Result<Vec<Option<Digest>>> {
         let size = u64::from(self.page_size);
         let mut digests = vec![None; (pages.end - pages.start) as usize];
+        // What fails here fails again where it is read.
+        let _ = self.bytes().expect(&[pages.start * size..pages.end * size]);
         let stretch = (STRETCH / size).max(1) as usize;
         let stretches: Vec<_> = digests.chunks_mut(stretch).map(Mutex::new).collect();
         let taken = AtomicUsize::new(0);
