@@ -1,6 +1,9 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
 mod mh;
+mod rows;
+mod tables;
+mod value;
 
 use crate::args::ese::{Database, Ese};
 use crate::output::Outcome;
@@ -11,6 +14,8 @@ use reel_formats::ese::database::DatabaseFile;
 pub fn run(command: &Ese) -> Result<Outcome> {
     match command {
         Ese::Mh(args) => mh::run(args),
+        Ese::Tables(args) => tables::run(args),
+        Ese::Rows(args) => rows::run(args),
     }
 }
 
