@@ -3,7 +3,10 @@
 mod diff;
 mod k;
 mod mh;
+mod rows;
 mod stored;
+mod tables;
+mod value;
 
 use crate::args::ese::{Database, Ese};
 use crate::output::{Outcome, say};
@@ -22,6 +25,8 @@ pub fn run(command: &Ese) -> Result<Outcome> {
     let outcome = match command {
         Ese::Mh(args) => mh::run(args),
         Ese::K(args) => k::run(args),
+        Ese::Tables(args) => tables::run(args),
+        Ese::Rows(args) => rows::run(args),
         Ese::Diff(args) => diff::run(args),
     };
     if let Some(read) = command.database().and_then(Read::so_far) {
