@@ -79,6 +79,62 @@ fn a_stored_database_is_read_like_a_file() {
 }
 
 #[test]
+fn a_small_table_of_a_large_stored_database_costs_a_small_share_of_it() {
+    let bench = Bench::new(64 << 20);
+    let stored = |args: &[&str]| bench.reel(0, &[args, &["--pool", "pool", "--stream", NAME]].concat());
+    let tables = stored(&["ese", "tables", "--json"]).json();
+    let read = &tables["read"];
+    let (bytes, length) = (read["bytes"].as_u64().unwrap(), read["stream_bytes"].as_u64().unwrap());
+    assert_eq!(length, fs::metadata(bench.path(NAME)).unwrap().len());
+    assert!(bytes > 0 && bytes < length / 20, "{bytes} of {length} bytes");
+    assert!(read["locates"].as_u64().unwrap() <= 4, "{read}");
+
+    let of_file = bench.reel(0, &["ese", "tables", "--json", NAME]).json();
+    assert_eq!((&of_file["tables"], &of_file["read"]), (&tables["tables"], &Value::Null));
+    let rows = stored(&["ese", "rows", "--json", "MSysObjects"]);
+    assert_eq!(rows.out, bench.reel(0, &["ese", "rows", "--json", NAME, "MSysObjects"]).out);
+    // "read 1.0 MB in 2 locates of 67.1 MB"
+    let told = rows.err.split_once(": read ").unwrap().1;
+    let (amount, unit) = told.split_once(" in ").unwrap().0.split_once(' ').unwrap();
+    let megabytes: f64 = if unit == "MB" { amount.parse().unwrap() } else { 1.0 };
+    assert!(megabytes < length as f64 / 1e6 / 10.0, "{told}");
+}
+
+#[test]
+fn all_rows_and_pages_of_a_stored_database_are_those_of_the_file() {
+    let bench = Bench::new(8 << 20);
+    let tables = bench.reel(0, &["ese", "tables", "--json", NAME]).json();
+    for table in tables["tables"].as_array().unwrap() {
+        let table = table["name"].as_str().unwrap();
+        let stored = bench.reel(0, &["ese", "rows", "--json", "--pool", "pool", "--stream", NAME, table]);
+        assert!(stored.out == bench.reel(0, &["ese", "rows", "--json", NAME, table]).out, "{table}");
+    }
+    let checked = |args: &[&str]| bench.reel(0, &[&["ese", "k", "--json"], args].concat()).json();
+    let (stored, file) = (checked(&["--pool", "pool", "--stream", NAME]), checked(&[NAME]));
+    for field in ["pages", "good", "uninitialised", "bytes", "owned_end", "highest_dbtime"] {
+        assert_eq!(stored[field], file[field], "{field}");
+    }
+    assert!(stored["read"]["bytes"].as_u64().unwrap() > 0 && file["read"].is_null());
+}
+
+#[test]
+fn damage_on_the_volume_costs_the_rows_that_it_hits_and_is_named() {
+    let bench = Bench::new(8 << 20);
+    let mut images = fs::read_dir(bench.path("pool")).unwrap().map(|e| e.unwrap().path());
+    let volume = images.find(|path| path.extension().is_some_and(|e| e == "tap")).unwrap();
+    let volume = volume.strip_prefix(bench.folder.path()).unwrap().to_str().unwrap().to_owned();
+    let length = fs::metadata(bench.path(&volume)).unwrap().len();
+    let messages = ["ese", "rows", "--json", "--pool", "pool", "--stream", NAME, "--set", "1", "messages"];
+    let whole = bench.reel(0, &messages);
+    bench.flip(&volume, length / 2);
+    let hit = bench.reel(1, &messages);
+    assert!(hit.err.contains(".tap: object "), "{}", hit.err);
+    let rows: std::collections::HashSet<_> = whole.out.lines().collect();
+    let left = hit.out.lines().filter(|row| rows.contains(row)).count();
+    assert!(left > 0 && left < rows.len(), "{left} of {} rows", rows.len());
+}
+
+#[test]
 fn a_stream_that_is_not_there_is_answered_with_what_is_near() {
     let bench = Bench::new(4 << 20);
     let run = bench.reel(2, &["ese", "mh", "--pool", "pool", "--stream", "mail.edb"]);
