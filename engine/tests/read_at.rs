@@ -106,6 +106,25 @@ fn pages_that_are_expected_are_fetched_in_the_order_of_the_medium() {
 }
 
 #[test]
+fn short_gaps_are_read_through_and_long_ones_are_located_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (shelf, _) = three_days(folder.path());
+    let pool = open(&shelf);
+    let fetch = |pages: &[u64]| {
+        let stored = stream(&pool, 1, NAMES[0]);
+        let range = |page: &u64| page * PAGE as u64..(page + 1) * PAGE as u64;
+        stored.expect(&pages.iter().map(range).collect::<Vec<_>>()).unwrap();
+        stored.stats()
+    };
+    let near = fetch(&[100, 300, 500, 700]);
+    assert_eq!((near.locates, near.frames), (1, 4), "{near:?}");
+    assert!(near.stored_bytes > 600 * PAGE as u64, "{near:?}");
+    let far = fetch(&[100, 1000, 1900]);
+    assert_eq!((far.locates, far.frames), (3, 3), "{far:?}");
+    assert!(far.stored_bytes < 300 * PAGE as u64, "{far:?}");
+}
+
+#[test]
 fn what_does_not_fit_into_the_memory_is_fetched_when_its_turn_comes() {
     let folder = tempfile::tempdir().unwrap();
     let (shelf, root) = (MemoryShelf::default(), folder.path().join("big"));
