@@ -123,7 +123,7 @@ fn what_cannot_be_compared_is_refused() {
     let large = Side::file(&write("large", &database_of(8192, 100, 0))).unwrap();
     let error = diff(&small, &large, OPTIONS, &Monitor::default()).unwrap_err();
     assert!(error.class() == Class::Argument && error.to_string().contains("2048"), "{error}");
-    assert!(Side::file(&write("text", &[b'x'; 100_000])).is_err());
+    assert!(Side::file(&write("text", &vec![b'x'; 100_000])).is_err());
 
     let shelf = MemoryShelf::default();
     back_up(&shelf, &folder.path().join("text"));
