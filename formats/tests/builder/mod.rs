@@ -64,7 +64,7 @@ pub fn database(size: usize, pages: &[(u32, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// A row of the catalog: table, kind, id, root or type, largest length, flags, code page, offset, name.
+/// A row of the catalog: table, kind, id, root or type, largest length, flags, code page, offset, name, template.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     pub table: u32,
@@ -76,6 +76,7 @@ pub struct Row<'a> {
     pub codepage: u32,
     pub offset: u16,
     pub name: &'a str,
+    pub template: &'a str,
 }
 
 impl Row<'_> {
@@ -89,7 +90,8 @@ impl Row<'_> {
         fixed.push(0);
         fixed.extend(self.offset.to_le_bytes());
         let key = [&self.table.to_be_bytes()[..], &self.kind.to_be_bytes(), &self.id.to_be_bytes()].concat();
-        (key, record(&fixed, 9, &[self.name.as_bytes()], &[]))
+        let variable = [self.name.as_bytes(), b"", self.template.as_bytes()];
+        (key, record(&fixed, 9, if self.template.is_empty() { &variable[..1] } else { &variable }, &[]))
     }
 }
 
@@ -113,6 +115,11 @@ pub fn record(fixed: &[u8], last: u8, variable: &[&[u8]], tagged: &[u8]) -> Vec<
 /// The catalog of one table `t` (object 10, root 11) with an id, a name and a long column, an index (object 12, root 13)
 /// and long values (object 14, root 15).
 pub fn catalog(size: usize) -> Vec<u8> {
+    page(size, 4, 2, ROOT | LEAF, &catalog_rows())
+}
+
+/// The rows of that catalog.
+pub fn catalog_rows() -> Vec<Node> {
     let row = |kind, id, root, name| Row {
         table: 10,
         kind,
@@ -123,6 +130,7 @@ pub fn catalog(size: usize) -> Vec<u8> {
         codepage: 1252,
         offset: 0,
         name,
+        template: "",
     };
     let rows = [
         Row { max_len: 1, ..row(1, 10, 11, "t") },
@@ -132,8 +140,7 @@ pub fn catalog(size: usize) -> Vec<u8> {
         row(3, 12, 13, "ix"),
         row(4, 14, 15, "LV"),
     ];
-    let nodes: Vec<Node> = rows.iter().map(Row::node).collect();
-    page(size, 4, 2, ROOT | LEAF, &nodes)
+    rows.iter().map(Row::node).collect()
 }
 
 /// A row of that table: its long column refers to long value `lid`.

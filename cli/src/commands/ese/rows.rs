@@ -102,13 +102,13 @@ impl<'o> Form<'o> {
             return Ok(Form::Text(out));
         }
         let mut csv = csv::Writer::from_writer(out);
-        csv.write_record(columns.iter().map(|column| &column.name))?;
+        csv.write_record(columns.iter().map(|column| &column.name)).map_err(cause)?;
         Ok(Form::Csv(Box::new(csv)))
     }
 
     fn write(&mut self, columns: &[&Column], row: &Row) -> io::Result<()> {
         match self {
-            Form::Csv(csv) => Ok(csv.write_record(row.values.iter().map(value::cell))?),
+            Form::Csv(csv) => csv.write_record(row.values.iter().map(value::cell)).map_err(cause),
             Form::Json(out) => {
                 let with_value = columns.iter().zip(&row.values).filter(|(_, value)| !value.is_null());
                 let fields: Map<String, Json> =
@@ -132,5 +132,13 @@ impl<'o> Form<'o> {
             Form::Csv(mut csv) => csv.flush(),
             Form::Text(_) | Form::Json(_) => Ok(()),
         }
+    }
+}
+
+/// What the output said: a reader that went away is no error.
+fn cause(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
