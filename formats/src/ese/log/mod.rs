@@ -1,3 +1,4 @@
 //! Transaction log files (reference, log.md).
 
 pub mod header;
+pub mod record;
