@@ -16,19 +16,52 @@ pub(super) const CREATE_VERSION_LEN: usize = 4;
 /// use, or the record runs over the end of `bytes`.
 #[inline]
 pub fn record_len(bytes: &[u8]) -> Result<usize> {
+    match measure(bytes) {
+        Measured::Whole(len) => Ok(len),
+        Measured::Cut { kind, needed } => {
+            let found = format_args!("{kind} of {needed} bytes");
+            Err(corrupt(found, format_args!("at most {}", bytes.len())))
+        }
+        Measured::Unknown(kind) => {
+            Err(corrupt(format_args!("a record of type {}", kind.0), "a type from 0 to 101 in use"))
+        }
+        Measured::Nothing => Err(corrupt("no bytes", "a record")),
+    }
+}
+
+/// What stands at the start of some bytes.
+pub(in crate::ese::log) enum Measured {
+    /// A record of this length.
+    Whole(usize),
+    /// The beginning of a record that needs at least so many bytes.
+    Cut {
+        /// Its type.
+        kind: RecordType,
+        /// Bytes that it needs at least.
+        needed: u64,
+    },
+    /// A type that no record has.
+    Unknown(RecordType),
+    /// There are no bytes.
+    Nothing,
+}
+
+/// Measures what stands at the start of `bytes`.
+#[inline]
+pub(in crate::ese::log) fn measure(bytes: &[u8]) -> Measured {
     let Some(kind) = bytes.first().copied().map(RecordType) else {
-        return Err(corrupt("no bytes", "a record"));
+        return Measured::Nothing;
     };
     let Some(fixed_len) = kind.fixed_len() else {
-        return Err(corrupt(format_args!("a record of type {}", kind.0), "a type from 0 to 101 in use"));
+        return Measured::Unknown(kind);
     };
     if bytes.len() < fixed_len {
-        return Err(runs_over(kind, fixed_len as u64, bytes.len()));
+        return Measured::Cut { kind, needed: fixed_len as u64 };
     }
-    let total = fixed_len as u64 + variable_len(kind, Fields(bytes));
-    match usize::try_from(total) {
-        Ok(len) if len <= bytes.len() => Ok(len),
-        _ => Err(runs_over(kind, total, bytes.len())),
+    let needed = fixed_len as u64 + variable_len(kind, Fields(bytes));
+    match usize::try_from(needed) {
+        Ok(len) if len <= bytes.len() => Measured::Whole(len),
+        _ => Measured::Cut { kind, needed },
     }
 }
 
@@ -71,10 +104,6 @@ fn variable_len(kind: RecordType, fields: Fields<'_>) -> u64 {
         kind if kind.is_ignorable() => long(1),
         _ => 0,
     }
-}
-
-fn runs_over(kind: RecordType, needed: u64, have: usize) -> Error {
-    corrupt(format_args!("{kind} of {needed} bytes"), format_args!("at most {have}"))
 }
 
 /// A record that no engine writes.

@@ -13,6 +13,7 @@ mod structure;
 pub use environment::{AttachDb, Backup2, CreateDb, DetachDb, EngineSettings, LoggedText, ReAttach, Term};
 pub use kinds::{RecordType, TYPES_END};
 pub use length::record_len;
+pub(in crate::ese::log) use length::{Measured, measure};
 pub use page::{NO_DBTIME, NodeOp, PageOp, PageOpFlags};
 pub use space::{
     ConvertFdp, ConvertFdp2, CreateMultipleExtentFdp, CreateSingleExtentFdp, ExtentFreed, FreeFdp, NewPage,
