@@ -1,5 +1,6 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
+mod log;
 mod mh;
 
 use crate::args::ese::{Database, Ese};
@@ -11,6 +12,7 @@ use reel_formats::ese::database::DatabaseFile;
 pub fn run(command: &Ese) -> Result<Outcome> {
     match command {
         Ese::Mh(args) => mh::run(args),
+        Ese::Log(args) => log::run(args),
     }
 }
 
