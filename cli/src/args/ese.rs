@@ -1,9 +1,12 @@
 //! The flags of `reel ese`.
 
+mod log;
+
+pub use log::Log;
+
 use super::Json;
 use crate::output::ReportTo;
 use clap::{Args, Subcommand};
-use reel_formats::ese::position::LgPos;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
@@ -12,13 +15,21 @@ pub enum Ese {
     Mh(Mh),
     /// List the records of a transaction log, or count them by type
     Log(Log),
+    /// List the tables of a database, those of the system among them
+    Tables(Tables),
+    /// Print the rows of a table, in the order of its primary key
+    Rows(Rows),
 }
 
 impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) | Ese::Log(Log { json, .. }) => json.report_to(),
+            Ese::Mh(Mh { json, .. }) | Ese::Log(Log { json, .. }) | Ese::Tables(Tables { json, .. }) => {
+                json.report_to()
+            }
+            // Its lines of JSON are no report.
+            Ese::Rows(_) => ReportTo::Text,
         }
     }
 }
@@ -46,55 +57,32 @@ pub struct Mh {
     pub json: Json,
 }
 
-const LOG_POSITIONS: &str = "\
-POS is GENERATION,SECTOR,BYTE in hexadecimal, as listings show it: 8,1A,2C or 00000008,001A,002C.
-Without --from and --to the records are counted by type.";
-
 #[derive(Args)]
-#[command(after_help = LOG_POSITIONS)]
-pub struct Log {
-    /// The log file
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// List the records from this position on
-    #[arg(long, value_name = "POS", value_parser = position)]
-    pub from: Option<LgPos>,
-    /// List the records up to this position and the one that stands there
-    #[arg(long, value_name = "POS", value_parser = position)]
-    pub to: Option<LgPos>,
-    /// Count the records by type, behind those that are listed
+pub struct Tables {
+    #[command(flatten)]
+    pub database: Database,
+    /// Count the rows of each table: reads all of their pages
     #[arg(long)]
-    pub histogram: bool,
+    pub count: bool,
     #[command(flatten)]
     pub json: Json,
 }
 
-fn position(text: &str) -> Result<LgPos, String> {
-    let parts: Vec<_> = text.trim_matches(['(', ')', '>']).split(',').collect();
-    let number = |text: &str| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok();
-    let place = match parts[..] {
-        [generation, sector, byte] => number(generation)
-            .zip(number(sector).and_then(|sector| u16::try_from(sector).ok()))
-            .zip(number(byte).and_then(|byte| u16::try_from(byte).ok())),
-        _ => None,
-    };
-    place
-        .map(|((generation, sector), byte)| LgPos { generation, sector, byte })
-        .ok_or_else(|| "expected GENERATION,SECTOR,BYTE in hexadecimal, for instance 8,1A,2C".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_position_is_read_as_listings_show_it() {
-        let place = LgPos { generation: 0x1D, sector: 6, byte: 0xBD1 };
-        for text in ["1D,6,BD1", "0000001d,0006,0bd1", ">0000001D,0006,0BD1", &place.to_string()] {
-            assert_eq!(position(text), Ok(place), "{text}");
-        }
-        for text in ["", "1,2", "1,2,3,4", "1,10000,0", "g,1,1", "1,,1"] {
-            assert!(position(text).is_err(), "{text}");
-        }
-    }
+#[derive(Args)]
+#[command(allow_missing_positional = true)]
+pub struct Rows {
+    #[command(flatten)]
+    pub database: Database,
+    /// The table, by its name
+    #[arg(value_name = "TABLE")]
+    pub table: String,
+    /// Only these columns, in this order
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Print each row as a JSON object on a line of its own (docs/json.md)
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print the rows as CSV, with a line of column names first
+    #[arg(long)]
+    pub csv: bool,
 }

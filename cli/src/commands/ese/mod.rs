@@ -2,6 +2,9 @@
 
 mod log;
 mod mh;
+mod rows;
+mod tables;
+mod value;
 
 use crate::args::ese::{Database, Ese};
 use crate::output::Outcome;
@@ -13,6 +16,8 @@ pub fn run(command: &Ese) -> Result<Outcome> {
     match command {
         Ese::Mh(args) => mh::run(args),
         Ese::Log(args) => log::run(args),
+        Ese::Tables(args) => tables::run(args),
+        Ese::Rows(args) => rows::run(args),
     }
 }
 
