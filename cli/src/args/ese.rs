@@ -2,9 +2,11 @@
 
 mod database;
 mod diff;
+mod log;
 
 pub use database::Database;
 pub use diff::Diff;
+pub use log::Log;
 
 use super::{Effort, Json};
 use crate::output::ReportTo;
@@ -16,6 +18,8 @@ pub enum Ese {
     Mh(Mh),
     /// Check every page against its checksum and number, with the figures of `eseutil /k`
     K(K),
+    /// List the records of a transaction log, or count them by type
+    Log(Log),
     /// List the tables of a database, those of the system among them
     Tables(Tables),
     /// Print the rows of a table, in the order of its primary key
@@ -30,6 +34,7 @@ impl Ese {
         match self {
             Ese::Mh(Mh { json, .. })
             | Ese::K(K { json, .. })
+            | Ese::Log(Log { json, .. })
             | Ese::Tables(Tables { json, .. })
             | Ese::Diff(Diff { json, .. }) => json.report_to(),
             // Its lines of JSON are no report.
@@ -44,7 +49,7 @@ impl Ese {
             | Ese::K(K { database, .. })
             | Ese::Tables(Tables { database, .. })
             | Ese::Rows(Rows { database, .. }) => Some(database),
-            Ese::Diff(_) => None,
+            Ese::Log(_) | Ese::Diff(_) => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod diff;
 mod k;
+mod log;
 mod mh;
 mod rows;
 mod stored;
@@ -25,6 +26,7 @@ pub fn run(command: &Ese) -> Result<Outcome> {
     let outcome = match command {
         Ese::Mh(args) => mh::run(args),
         Ese::K(args) => k::run(args),
+        Ese::Log(args) => log::run(args),
         Ese::Tables(args) => tables::run(args),
         Ese::Rows(args) => rows::run(args),
         Ese::Diff(args) => diff::run(args),
