@@ -1,6 +1,7 @@
 //! Checkpoint files: where redo may start (reference, checkpoint.md).
 
 use super::attachment::{self, Attachment};
+use super::environment::Environment;
 use super::file_type;
 use super::page::checksum::header_xor;
 use super::position::{LgPos, LogTime, Signature};
@@ -32,6 +33,8 @@ pub struct Checkpoint {
     pub incremental_backup_time: LogTime,
     /// The log sequence that it belongs to.
     pub log_signature: Signature,
+    /// The parameters of the instance that wrote it.
+    pub environment: Environment,
     /// The databases attached at the checkpoint; `None` where the writer did not record them.
     pub attachments: Option<Vec<Attachment>>,
 }
@@ -60,6 +63,7 @@ impl Checkpoint {
             last_full_backup_checkpoint: fields.lgpos(4),
             checkpoint: fields.lgpos(12),
             log_signature: fields.signature(20),
+            environment: Environment::read(copy, 48),
             full_backup: fields.lgpos(615),
             full_backup_time: fields.logtime(623),
             incremental_backup: fields.lgpos(631),
