@@ -9,13 +9,19 @@ use std::path::PathBuf;
 pub enum Ese {
     /// Print the header of a database, with the labels of `eseutil /mh`
     Mh(Mh),
+    /// Print a checkpoint, with the labels of `eseutil /mk`
+    Mk(Mk),
+    /// Print the header of a transaction log, with the labels of `eseutil /ml`
+    Ml(Ml),
 }
 
 impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) => json.report_to(),
+            Ese::Mh(Mh { json, .. }) | Ese::Mk(Mk { json, .. }) | Ese::Ml(Ml { json, .. }) => {
+                json.report_to()
+            }
         }
     }
 }
@@ -39,6 +45,24 @@ impl Database {
 pub struct Mh {
     #[command(flatten)]
     pub database: Database,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Mk {
+    /// The checkpoint, a file like `E00.chk`
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Ml {
+    /// The log
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
     #[command(flatten)]
     pub json: Json,
 }

@@ -2,6 +2,7 @@
 //!
 //! Each is shown as the engine's own listings show it.
 
+use super::attachment::text;
 use crate::le::Fields;
 use std::fmt;
 
@@ -152,6 +153,16 @@ impl Signature {
     pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         let fields = Fields(&bytes);
         Self { random: fields.u32(0), created: LogTime(fields.array(4)), computer: fields.array(12) }
+    }
+
+    /// The computer name as text.
+    pub fn computer_name(&self) -> String {
+        text(&self.computer)
+    }
+
+    /// Whether there is none: the file was never part of what the signature would name.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
     }
 }
 
