@@ -1,3 +1,15 @@
 //! Transaction log files (reference, log.md).
 
+mod contiguous;
+pub mod diff;
+mod end;
+mod fragments;
 pub mod header;
+pub mod histogram;
+pub mod reader;
+pub mod record;
+mod sectors;
+mod segments;
+pub mod text;
+
+pub use end::{LogEnd, LogStatus};
