@@ -10,6 +10,7 @@ pub mod log;
 pub mod page;
 pub mod position;
 mod space;
+pub mod tables;
 
 pub use space::owned_end;
 

@@ -4,25 +4,48 @@ mod listing;
 mod mh;
 mod mk;
 mod ml;
+mod stored;
 
 use crate::args::ese::{Database, Ese};
-use crate::output::Outcome;
+use crate::output::{Outcome, say};
+use reel_engine::memory::Memory;
+use reel_engine::pool::Pool;
+use reel_engine::restore::read_at::StoredStream;
 use reel_engine::{Error, Result, database};
 use reel_formats::ese::database::DatabaseFile;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
+use stored::Read;
 
 /// Runs one of the commands.
 pub fn run(command: &Ese) -> Result<Outcome> {
-    match command {
+    let outcome = match command {
         Ese::Mh(args) => mh::run(args),
         Ese::Mk(args) => mk::run(args),
         Ese::Ml(args) => ml::run(args),
+    };
+    if let Some(read) = command.database().and_then(read) {
+        say(read.sentence());
     }
+    outcome
 }
 
 /// The bytes of the database that was asked for.
 fn open(database: &Database) -> Result<Box<dyn DatabaseFile>> {
-    Ok(Box::new(database::LocalFile::open(&database.file)?))
+    if let (Some(pool), Some(stream)) = (&database.pool, &database.stream) {
+        let pool = Arc::new(Pool::open(pool)?);
+        let stream = StoredStream::open(&pool, &database.set, stream.as_bytes(), Memory::DEFAULT)?;
+        let stream = database.opened.get_or_init(|| Arc::new(stream));
+        return Ok(Box::new(stream.clone()));
+    }
+    let file = database.file.as_deref().unwrap_or(Path::new(""));
+    Ok(Box::new(database::LocalFile::open(file)?))
+}
+
+/// What was read of the database so far, where it is a stream of a set.
+fn read(database: &Database) -> Option<Read> {
+    database.opened.get().map(|stream| Read::of(stream))
 }
 
 /// The first `len` bytes of a file, fewer if it is shorter.
