@@ -480,7 +480,7 @@ fn judge_pair(before: &Member, log: &Member, findings: &mut Vec<Finding>) {
 /// Whether these first bytes of a file are those of a log that was never begun, a temporary or reserve file: zeros, or
 /// the fill of the old container (reference, log.md section 5).
 pub fn is_never_begun(head: &[u8]) -> bool {
-    let fill = |at: usize| if at % 16 == 0 { 0xDAu8.wrapping_add((at % 256) as u8) } else { 0xDA };
+    let fill = |at: usize| if at.is_multiple_of(16) { 0xDAu8.wrapping_add((at % 256) as u8) } else { 0xDA };
     let is_fill = || head.iter().enumerate().all(|(at, byte)| *byte == fill(at));
     !head.is_empty() && (head.iter().all(|byte| *byte == 0) || is_fill())
 }

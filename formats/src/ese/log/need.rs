@@ -33,12 +33,10 @@ impl Need {
     /// What a database with this header needs.
     pub fn of(header: &DatabaseHeader) -> Self {
         let backup = header.current_full_backup;
-        let from = match (backup.low_generation, header.min_required) {
-            (0, 0) => header.consistent.generation.max(header.attached.generation),
-            (0, low) => low,
-            // A streamed backup copy; the end of its range may stand in the page behind the last instead.
-            (low, _) => low,
-        };
+        // A streamed backup copy says more than the state that it was copied in; the end of its range may stand in the
+        // page behind the last instead.
+        let low = if backup.low_generation > 0 { backup.low_generation } else { header.min_required };
+        let from = if low > 0 { low } else { header.consistent.generation.max(header.attached.generation) };
         let required = header.max_required.max(backup.high_generation);
         Self { from, required, committed: header.max_committed.max(required) }
     }
