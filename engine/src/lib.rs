@@ -12,6 +12,7 @@ pub mod frame;
 pub mod index;
 pub mod info;
 pub mod list;
+pub mod logs;
 pub mod memory;
 pub mod plan;
 pub mod pool;

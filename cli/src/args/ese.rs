@@ -16,15 +16,18 @@ pub enum Ese {
     Mk(Mk),
     /// Print the header of a transaction log, with the labels of `eseutil /ml`
     Ml(Ml),
+    /// Say of each transaction log in a folder who still needs it
+    Logs(Logs),
 }
 
 impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) | Ese::Mk(Mk { json, .. }) | Ese::Ml(Ml { json, .. }) => {
-                json.report_to()
-            }
+            Ese::Mh(Mh { json, .. })
+            | Ese::Mk(Mk { json, .. })
+            | Ese::Ml(Ml { json, .. })
+            | Ese::Logs(Logs { json, .. }) => json.report_to(),
         }
     }
 
@@ -32,7 +35,7 @@ impl Ese {
     pub fn database(&self) -> Option<&Database> {
         match self {
             Ese::Mh(Mh { database, .. }) => Some(database),
-            Ese::Mk(_) | Ese::Ml(_) => None,
+            Ese::Mk(_) | Ese::Ml(_) | Ese::Logs(_) => None,
         }
     }
 }
@@ -93,9 +96,30 @@ pub struct Mk {
 
 #[derive(Args)]
 pub struct Ml {
-    /// The log
-    #[arg(value_name = "FILE")]
+    /// The log; or a folder, whose logs are checked from end to end and against each other
+    #[arg(value_name = "FILE|FOLDER")]
     pub file: PathBuf,
+    /// With FOLDER: a database, or a folder of databases, that the logs are to bring forward
+    #[arg(long, value_name = "FILE|DIR")]
+    pub base: Vec<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Logs {
+    /// The folder of the logs
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Say who needs each log, and which are removable: those that nothing needs, and only if everything could be read
+    #[arg(long, required = true)]
+    pub why: bool,
+    /// A database, or a folder of databases, that may need the logs; databases in DIR are found without it
+    #[arg(long, value_name = "FILE|DIR")]
+    pub base: Vec<PathBuf>,
+    /// A pool: the databases in its backup sets may need the logs
+    #[arg(long, value_name = "POOL")]
+    pub pool: Option<PathBuf>,
     #[command(flatten)]
     pub json: Json,
 }

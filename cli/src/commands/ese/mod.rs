@@ -1,6 +1,8 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
+mod chain;
 mod listing;
+mod logs;
 mod mh;
 mod mk;
 mod ml;
@@ -23,7 +25,9 @@ pub fn run(command: &Ese) -> Result<Outcome> {
     let outcome = match command {
         Ese::Mh(args) => mh::run(args),
         Ese::Mk(args) => mk::run(args),
+        Ese::Ml(args) if args.file.is_dir() => chain::run(args),
         Ese::Ml(args) => ml::run(args),
+        Ese::Logs(args) => logs::run(args),
     };
     if let Some(read) = command.database().and_then(read) {
         say(read.sentence());
@@ -51,7 +55,7 @@ fn read(database: &Database) -> Option<Read> {
 /// The first `len` bytes of a file, fewer if it is shorter.
 fn read_head(path: &Path, len: usize) -> Result<Vec<u8>> {
     let file = database::LocalFile::open(path)?;
-    let mut head = vec![0; len];
+    let mut head = vec![0; len.min(usize::try_from(file.len()).unwrap_or(len))];
     let read = file.read_at(0, &mut head);
     let read = read.map_err(|e| Error::io(path.display().to_string(), "cannot read", e).at(0))?;
     head.truncate(read);

@@ -3,6 +3,7 @@
 use super::{ENGINE_VERSION, Group, Item, LOG_VERSION, Listing, Value, environment, printable};
 use crate::ese::attachment::Attachment;
 use crate::ese::log::header::LogHeader;
+use crate::ese::log::{LogEnd, LogStatus};
 use crate::ese::position::LgPos;
 
 /// What the listing of a log says of its surroundings.
@@ -16,8 +17,8 @@ pub struct LogNames<'a> {
     pub checkpoint: Option<LgPos>,
 }
 
-/// What a log header says, with the labels of `eseutil /ml`.
-pub fn log(header: &LogHeader, names: LogNames<'_>) -> Listing {
+/// What a log header says, with the labels of `eseutil /ml`, and where the log ends, if its records were read.
+pub fn log(header: &LogHeader, names: LogNames<'_>, end: Option<&LogEnd>) -> Listing {
     let generation = header.generation;
     let version = |[major, minor, update_major, update_minor]: [u32; 4], engine: u32| {
         Value::Fields(vec![
@@ -86,7 +87,37 @@ pub fn log(header: &LogHeader, names: LogNames<'_>) -> Listing {
         Item::place("      Checkpoint at log creation time: ", "checkpoint_at_creation", header.checkpoint),
         attachments(&header.attachments),
     ];
-    Listing::new(vec![Group::new("", items)])
+    let groups = [Some(Group::new("", items)), end.map(|end| Group::new("", ending(end)))];
+    Listing::new(groups.into_iter().flatten().collect())
+}
+
+fn ending(end: &LogEnd) -> Vec<Item> {
+    let LgPos { generation, sector, byte } = end.position;
+    // Unlike everywhere else the generation is in small letters.
+    let place = format!("({generation:#x},{sector:X},{byte:X})");
+    let (status, jet) = match &end.status {
+        LogStatus::Complete => ("complete", None),
+        LogStatus::Torn { .. } => ("torn", None),
+        LogStatus::Corrupt { jet, .. } => ("corrupt", Some(*jet)),
+    };
+    let value = Value::Place(end.position);
+    let last = match jet {
+        None => Item::new("      Last Lgpos: ", "end", place, value),
+        Some(jet) => {
+            let text = format!("Last Lgpos: {place}. Error {jet}.");
+            Item::new("      ERROR: Log damaged (unusable). ", "end", text, value)
+        }
+    };
+    let silent = |name, value| Item::new("", name, "", value).printed_if(false);
+    vec![
+        last,
+        checksum("      Accumulated segment checksum: ", "segments_checksum", end.accumulated)
+            .printed_if(jet.is_none()),
+        silent("status", Value::Text(status.to_owned())),
+        silent("clean_shutdown", Value::Flag(end.clean_shutdown)),
+        silent("corrected_bits", Value::Number(end.corrected.len() as u64)),
+        silent("used_bytes", Value::Number(end.used_bytes)),
+    ]
 }
 
 fn sector_size(header: &LogHeader) -> Item {

@@ -13,6 +13,7 @@ pub use name::{LogName, is_never_begun};
 use super::end::LogEnd;
 use super::header::LogHeader;
 use super::reader::LogFile;
+use super::record::Record;
 use crate::error::Result;
 use crate::ese::position::Signature;
 use std::ops::Range;
@@ -28,8 +29,21 @@ pub struct Member {
     pub header: LogHeader,
     /// Where it ends; `None` if its records cannot be read.
     pub end: Option<LogEnd>,
+    /// The databases that its records create or attach. Those that were attached before are in its header.
+    pub attaches: Vec<Attached>,
     /// Why its records cannot be read: a format that is not known (-514) or a wrong length (-541).
     refused: Option<i32>,
+}
+
+/// A database that a log names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// Its signature.
+    pub signature: Signature,
+    /// Its path when the log was written.
+    pub path: String,
+    /// The generation in which it was attached.
+    pub generation: u32,
 }
 
 impl Member {
@@ -37,17 +51,17 @@ impl Member {
     /// file, or a damaged one.
     pub fn open(name: impl Into<String>, bytes: Vec<u8>) -> Result<Self> {
         let (header, file_len) = (LogHeader::parse(&bytes)?, bytes.len() as u64);
-        let (end, refused) = match LogFile::open(bytes) {
-            Ok(log) => (Some(log.end().clone()), None),
-            Err(error) => (None, error.jet()),
+        let (end, attaches, refused) = match LogFile::open(bytes) {
+            Ok(log) => (Some(log.end().clone()), attaches(&log), None),
+            Err(error) => (None, Vec::new(), error.jet()),
         };
-        Ok(Self { name: name.into(), file_len, header, end, refused })
+        Ok(Self { name: name.into(), file_len, header, end, attaches, refused })
     }
 
     /// A log of which only the header is there to be read, because its file is not as long as the header says.
     pub fn cut_short(name: impl Into<String>, file_len: u64, header: LogHeader) -> Self {
         let refused = Some(finding::JET_LOG_FILE_SIZE_MISMATCH);
-        Self { name: name.into(), file_len, header, end: None, refused }
+        Self { name: name.into(), file_len, header, end: None, attaches: Vec::new(), refused }
     }
 
     /// Its number in its sequence.
@@ -73,6 +87,21 @@ pub struct Chain {
     /// What is wrong, in order.
     pub findings: Vec<Finding>,
     naming: Option<LogName>,
+}
+
+/// The databases that the records of a log create or attach; behind damage there are none to be read.
+fn attaches(log: &LogFile) -> Vec<Attached> {
+    let (generation, mut found, mut records) = (log.header().generation, Vec::new(), log.records());
+    while let Ok(Some(record)) = records.next() {
+        let attached = match Record::parse(record.bytes) {
+            Ok(Record::CreateDb(create)) => (create.signature, create.path.to_text()),
+            Ok(Record::AttachDb(attach)) => (attach.signature, attach.path.to_text()),
+            _ => continue,
+        };
+        let (signature, path) = attached;
+        found.push(Attached { signature, path, generation });
+    }
+    found
 }
 
 /// A log of any sequence, to be recognised in the place of another.
@@ -146,6 +175,23 @@ impl Chain {
     pub fn has_current(&self) -> bool {
         let name = self.logs.last().and_then(|log| LogName::parse(&log.name));
         name.is_some_and(|name| name.generation.is_none())
+    }
+
+    /// The databases that were attached when the newest log was begun, and those that it attaches.
+    pub fn attached(&self) -> Vec<Attached> {
+        let Some(last) = self.logs.last() else { return Vec::new() };
+        let before = last.header.attachments.iter().map(|entry| Attached {
+            signature: entry.signature,
+            path: entry.path.clone(),
+            generation: entry.attached.generation,
+        });
+        let mut attached: Vec<Attached> = before.collect();
+        for new in &last.attaches {
+            if attached.iter().all(|old| old.signature != new.signature) {
+                attached.push(new.clone());
+            }
+        }
+        attached
     }
 
     /// The first break that replay meets from `generation` on.
