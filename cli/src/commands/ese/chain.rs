@@ -2,7 +2,7 @@
 
 use crate::args::ese::Ml;
 use crate::commands::ese::listing::{PlaceLine, SignatureLine, place_line, signature_line};
-use crate::output::{Outcome, Report, shown};
+use crate::output::{Outcome, Report, plural, shown};
 use reel_engine::Result;
 use reel_engine::logs::{Doubt, FoundDatabase, LogFolder, databases_at};
 use reel_formats::ese::log::LogStatus;
@@ -114,6 +114,9 @@ impl Report for ChainReport {
             for log in &chain.logs {
                 writeln!(out, "  {}", log.text)?;
             }
+            for note in chain.findings.iter().filter(|finding| !finding.is_break) {
+                writeln!(out, "  {}", note.message)?;
+            }
             for name in &chain.superseded {
                 writeln!(
                     out,
@@ -133,11 +136,14 @@ impl Report for ChainReport {
     }
 
     fn findings(&self) -> Vec<String> {
-        let breaks = self.chains.iter().flat_map(|chain| &chain.findings).filter(|finding| finding.is_break);
-        let breaks = breaks.map(|finding| finding.message.clone());
+        let findings = || self.chains.iter().flat_map(|chain| &chain.findings);
+        let breaks = findings().filter(|finding| finding.is_break).map(|finding| finding.message.clone());
         let doubts = self.doubtful.iter().map(DoubtLine::sentence);
         let stopped = self.databases.iter().filter_map(|database| {
             let obstacle = database.outlook.as_ref()?.obstacle.as_ref()?;
+            if findings().any(|finding| finding.message == *obstacle) {
+                return None;
+            }
             Some(format!("{}: {obstacle}", shown(database.file.as_bytes())))
         });
         breaks.chain(doubts).chain(stopped).collect()
@@ -183,8 +189,9 @@ impl LogLine {
                     "complete" => {}
                     other => text.push_str(&format!(", {other}")),
                 }
-                if !end.corrected.is_empty() {
-                    text.push_str(&format!(", {} bit put right", end.corrected.len()));
+                match end.corrected.len() as u64 {
+                    0 => {}
+                    bits => text.push_str(&format!(", {bits} bit{} put right", plural(bits))),
                 }
             }
             None => text.push_str(status),
@@ -260,6 +267,7 @@ impl OutlookLine {
                 let there = if need.required > 0 { "all there, " } else { "" };
                 format!("{there}can be brought forward to {}", shown(chain.name_of(reached).as_bytes()))
             }
+            None if need.required == 0 => "cannot be brought forward".to_owned(),
             Some(_) | None => "cannot be made consistent".to_owned(),
         };
         let obstacle = outlook.obstacle.as_ref();

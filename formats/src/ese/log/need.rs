@@ -73,9 +73,9 @@ pub struct Obstacle {
 }
 
 impl Outlook {
-    /// Whether the database becomes consistent.
+    /// Whether the database becomes consistent, or is.
     pub fn is_consistent(&self) -> bool {
-        self.reached.is_some_and(|reached| reached >= self.need.required)
+        self.need.required == 0 || self.reached.is_some_and(|reached| reached >= self.need.required)
     }
 }
 

@@ -106,6 +106,7 @@ fn attaches(log: &LogFile) -> Vec<Attached> {
 
 /// A log of any sequence, to be recognised in the place of another.
 struct Seen {
+    rank: usize,
     signature: Signature,
     generation: u32,
     name: String,
@@ -113,8 +114,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(log: &Member) -> Self {
+    fn of(log: &Member, rank: usize) -> Self {
         Self {
+            rank,
             signature: log.header.signature,
             generation: log.generation(),
             name: log.name.clone(),
@@ -146,8 +148,16 @@ impl Chain {
         }
         chains.iter_mut().for_each(Chain::put_in_order);
         chains.sort_by_key(|chain| std::cmp::Reverse(chain.logs.len()));
-        let everywhere: Vec<Seen> = chains.iter().flat_map(|chain| chain.logs.iter().map(Seen::of)).collect();
-        chains.iter_mut().for_each(|chain| chain.judge(&everywhere));
+        // Of two sequences that get in each other's way, the shorter is the foreign one.
+        let ranked = || chains.iter().enumerate();
+        let seen = |(rank, chain): (usize, &Chain)| -> Vec<Seen> {
+            chain.logs.iter().map(|log| Seen::of(log, rank)).collect()
+        };
+        let mut everywhere: Vec<Seen> = ranked().flat_map(seen).collect();
+        for (rank, chain) in chains.iter_mut().enumerate() {
+            everywhere.retain(|log| log.rank > rank);
+            chain.judge(&everywhere);
+        }
         chains
     }
 
@@ -270,8 +280,7 @@ impl Chain {
         let base = self.naming.as_ref().map(|naming| &naming.base);
         let mut foreign: Vec<&Seen> = everywhere
             .iter()
-            .filter(|log| log.signature != self.signature && log.base.as_ref() == base)
-            .filter(|log| generations.contains(&log.generation))
+            .filter(|log| log.base.as_ref() == base && generations.contains(&log.generation))
             .collect();
         foreign.sort_by_key(|log| log.generation);
         foreign.dedup_by_key(|log| log.generation);
