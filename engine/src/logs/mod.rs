@@ -159,7 +159,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if !path.is_dir() {
+        // What cannot be looked at is kept: opening it says why. A pipe would be waited for.
+        if path.metadata().map_or(true, |found| found.is_file()) {
             files.push(path);
         }
     }

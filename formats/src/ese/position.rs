@@ -110,7 +110,7 @@ impl LogTime {
     }
 
     /// The moment as in RFC 3339; without an offset if it is local time, of which the offset is not recorded. `None`
-    /// where no time is recorded.
+    /// where no time is recorded, or none that there can be.
     pub fn rfc3339(self) -> Option<String> {
         let zone = if self.is_utc() { "Z" } else { "" };
         let (year, month, day) = (self.year(), self.month(), self.day());

@@ -19,8 +19,8 @@ pub fn checkpoint(checkpoint: &Checkpoint) -> Listing {
         Item::place("      IncBackup: ", "incremental_backup", checkpoint.incremental_backup),
         Item::time("      IncBackup time: ", "incremental_backup_time", checkpoint.incremental_backup_time),
         Item::signature("      Signature: ", "log_signature", checkpoint.log_signature),
-        Item::path("      Env SystemPath: ", "system_path", &checkpoint.environment.system_path),
-        Item::path("      Env LogFilePath: ", "log_path", &checkpoint.environment.log_path),
+        Item::words("      Env SystemPath: ", "system_path", &checkpoint.environment.system_path),
+        Item::words("      Env LogFilePath: ", "log_path", &checkpoint.environment.log_path),
         environment(&checkpoint.environment),
     ];
     items.push(match &checkpoint.attachments {

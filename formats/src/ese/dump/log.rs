@@ -35,8 +35,8 @@ pub fn log(header: &LogHeader, names: LogNames<'_>, end: Option<&LogEnd>) -> Lis
     let format = [header.major, header.minor, header.update_major, header.update_minor];
     let on_off = ["on", "off"];
     let items = vec![
-        Item::path("      Base name: ", "base_name", names.base_name),
-        Item::path("      Log file: ", "file", names.file),
+        Item::words("      Base name: ", "base_name", names.base_name),
+        Item::words("      Log file: ", "log_file", names.file),
         Item::new(
             "      lGeneration: ",
             "generation",
@@ -67,8 +67,8 @@ pub fn log(header: &LogHeader, names: LogNames<'_>, end: Option<&LogEnd>) -> Lis
             version(LOG_VERSION, ENGINE_VERSION),
         ),
         Item::signature("      Signature: ", "log_signature", header.signature),
-        Item::path("      Env SystemPath: ", "system_path", &header.environment.system_path),
-        Item::path("      Env LogFilePath: ", "log_path", &header.environment.log_path),
+        Item::words("      Env SystemPath: ", "system_path", &header.environment.system_path),
+        Item::words("      Env LogFilePath: ", "log_path", &header.environment.log_path),
         sector_size(header),
         environment(&header.environment),
         Item::yes_no(

@@ -162,8 +162,8 @@ impl Item {
         Self::new(label, name, signature, Value::Signature(signature))
     }
 
-    fn path(label: &'static str, name: &'static str, path: &str) -> Self {
-        Self::new(label, name, printable(path), Value::Text(path.to_owned()))
+    fn words(label: &'static str, name: &'static str, words: &str) -> Self {
+        Self::new(label, name, printable(words), Value::Text(words.to_owned()))
     }
 
     fn yes_no(label: &'static str, name: &'static str, flag: bool, words: [&str; 2]) -> Self {
