@@ -5,9 +5,9 @@ use crate::commands::ese::listing::{PlaceLine, SignatureLine, place_line, signat
 use crate::output::{Outcome, Report, plural, shown};
 use reel_engine::Result;
 use reel_engine::logs::{Doubt, FoundDatabase, LogFolder, databases_at};
-use reel_formats::ese::log::LogStatus;
 use reel_formats::ese::log::chain::{Chain, Finding, Member};
 use reel_formats::ese::log::need::Outlook;
+use reel_formats::ese::log::{LogEnd, LogStatus};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -175,27 +175,13 @@ impl LogLine {
         };
         let (major, minor) = (header.major, header.minor);
         let version = format!("{major}.{minor}.{}.{}", header.update_major, header.update_minor);
-        let mut text = format!(
-            "{}  generation {:#x}  {}  {version}  ",
+        let ending = end.map_or_else(|| status.to_owned(), |end| ending(end, status));
+        let text = format!(
+            "{}  generation {:#x}  {}  {version}  {ending}",
             shown(log.name.as_bytes()),
             header.generation,
             header.created
         );
-        match end {
-            Some(end) => {
-                text.push_str(&format!("ends at {}", end.position));
-                match status {
-                    "complete" if end.clean_shutdown => text.push_str(", clean shutdown"),
-                    "complete" => {}
-                    other => text.push_str(&format!(", {other}")),
-                }
-                match end.corrected.len() as u64 {
-                    0 => {}
-                    bits => text.push_str(&format!(", {bits} bit{} put right", plural(bits))),
-                }
-            }
-            None => text.push_str(status),
-        }
         LogLine {
             file: log.name.clone(),
             generation: header.generation,
@@ -211,6 +197,20 @@ impl LogLine {
             text,
         }
     }
+}
+
+/// Where a log ends, and how.
+fn ending(end: &LogEnd, status: &str) -> String {
+    let how = match status {
+        "complete" if end.clean_shutdown => ", clean shutdown".to_owned(),
+        "complete" => String::new(),
+        other => format!(", {other}"),
+    };
+    let corrected = match end.corrected.len() as u64 {
+        0 => String::new(),
+        bits => format!(", {bits} bit{} put right", plural(bits)),
+    };
+    format!("ends at {}{how}{corrected}", end.position)
 }
 
 impl FindingLine {
