@@ -12,6 +12,9 @@ const FREED_TABLE_ROOT: u8 = 1;
 /// The flag of a freed extent's record: an empty tree was deleted.
 const FREED_EMPTY_TREE: u8 = 2;
 
+/// Most pages behind the first of a freed extent that a line names.
+const MOST_PAGES: usize = 31;
+
 /// Writes the fields of such a record.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, record: &Record<'_>) -> fmt::Result {
     if let Some(page) = record.page_op()
@@ -36,8 +39,9 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, record: &Record<'_>) -> fmt::Res
             write!(f, "{},{},", LinePlace(&node.page), Flags(&node.page, "uvdstc"))?;
             write!(f, "rceid:{},objid:[{}:{}])", node.rceid, node.page.dbid, node.objid)
         }
-        Record::FlagInsertAndReplaceData { node, rceid_replace, data, .. } => {
-            write!(f, "{},{},{:5},", LinePlace(&node.page), Flags(&node.page, "uvstc"), data.len())?;
+        Record::FlagInsertAndReplaceData { node, rceid_replace, key, data } => {
+            let len = key.len() + data.len();
+            write!(f, "{},{},{len:5},", LinePlace(&node.page), Flags(&node.page, "uvstc"))?;
             write!(f, "rceidInsert:{},rceidReplace:{rceid_replace},", node.rceid)?;
             write!(f, "objid:[{}:{}])<Data>", node.page.dbid, node.objid)
         }
@@ -88,7 +92,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, record: &Record<'_>) -> fmt::Res
             let page = &node.page;
             write!(f, "[{}:{}],{},", page.dbid, page.pgno, Flags(page, "ust"))?;
             let what = if *unused_page { "unused page" } else { "" };
-            write!(f, "{what},{},{operations:5})<Data>", data.len())
+            write!(f, "{what},{operations},{:5})<Data>", data.len())
         }
         Record::Split(split) => write_split(f, split),
         Record::Merge(merge) => write_merge(f, merge),
@@ -132,6 +136,14 @@ fn write_split(f: &mut fmt::Formatter<'_>, split: &Split<'_>) -> fmt::Result {
     let name = match split.split_type {
         _ if split.new == 0 => "ParentOfSplitPage",
         SplitType::VERTICAL => "SplitVertical",
+        // Only the node that is inserted moves.
+        SplitType::RIGHT
+            if split.oper == SplitOper::INSERT
+                && split.split_line == split.oper_line
+                && split.oper_line == split.lines.wrapping_sub(1) =>
+        {
+            "SplitHotpoint"
+        }
         SplitType::RIGHT => "SplitRight",
         SplitType::APPEND => "Append",
         _ => "Split",
@@ -144,8 +156,8 @@ fn write_split(f: &mut fmt::Formatter<'_>, split: &Split<'_>) -> fmt::Result {
     write!(f, "split:[{dbid}:{}:{}],", page.pgno, split.split_line)?;
     write!(f, "oper/last:[{}/{}],", split.oper_line, split.lines.wrapping_sub(1))?;
     write!(f, "new:[{dbid}:{}],", split.new)?;
-    write!(f, "parent:{:x},[{dbid}:{}],", split.parent_dbtime_before, split.parent)?;
-    write!(f, "right:{:x},[{dbid}:{}], ", split.right_dbtime_before, split.right)?;
+    write!(f, "parent:{},", Neighbour(dbid, split.parent, split.parent_dbtime_before))?;
+    write!(f, "right:{}, ", Neighbour(dbid, split.right, split.right_dbtime_before))?;
     write!(f, "objid:[{dbid}:{}], {}, ", split.objid, Flags(page, "ustc"))?;
     let oper = match split.oper {
         SplitOper::NONE => "None",
@@ -163,10 +175,10 @@ fn write_split(f: &mut fmt::Formatter<'_>, split: &Split<'_>) -> fmt::Result {
 
 fn write_merge(f: &mut fmt::Formatter<'_>, merge: &Merge<'_>) -> fmt::Result {
     let dbid = merge.page.dbid;
-    write!(f, "merge:{},", LinePlace(&merge.page))?;
-    write!(f, "right:{:x},[{dbid}:{}],", merge.right_dbtime_before, merge.right)?;
-    write!(f, "left:{:x},[{dbid}:{}],", merge.left_dbtime_before, merge.left)?;
-    write!(f, "parent:{:x},[{dbid}:{}],", merge.parent_dbtime_before, merge.parent)?;
+    write!(f, "merge:[{dbid}:{}:{}],", merge.page.pgno, merge.merge_line)?;
+    write!(f, "right:{},", Neighbour(dbid, merge.right, merge.right_dbtime_before))?;
+    write!(f, "left:{},", Neighbour(dbid, merge.left, merge.left_dbtime_before))?;
+    write!(f, "parent:{},", Neighbour(dbid, merge.parent, merge.parent_dbtime_before))?;
     let word = |is_set, yes, no| if is_set { yes } else { no };
     write!(f, "{}:", Flags(&merge.page, "ust"))?;
     write!(f, "{}:", word(merge.changes_key(), "KC", "NKC"))?;
@@ -191,6 +203,16 @@ fn write_merge(f: &mut fmt::Formatter<'_>, merge: &Merge<'_>) -> fmt::Result {
     f.write_str(")<Data>")
 }
 
+/// A page beside or above: database, page, update counter before. Without a page the logged counter says nothing.
+struct Neighbour(u8, u32, u64);
+
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(dbid, pgno, dbtime) = self;
+        write!(f, "{:x},[{dbid}:{pgno}]", if *pgno == 0 { 0 } else { *dbtime })
+    }
+}
+
 /// The length of an image, and what was done to it.
 struct Logged<'a>(Image<'a>);
 
@@ -205,8 +227,8 @@ impl fmt::Display for Logged<'_> {
 fn write_page_move(f: &mut fmt::Formatter<'_>, page_move: &PageMove<'_>) -> fmt::Result {
     let dbid = page_move.page.dbid;
     write!(f, "source:[{dbid}:{}],destination:[{dbid}:{}],", page_move.page.pgno, page_move.dest)?;
-    write!(f, "right:{:x},[{dbid}:{}],", page_move.right_dbtime_before, page_move.right)?;
-    write!(f, "left:{:x},[{dbid}:{}],", page_move.left_dbtime_before, page_move.left)?;
+    write!(f, "right:{},", Neighbour(dbid, page_move.right, page_move.right_dbtime_before))?;
+    write!(f, "left:{},", Neighbour(dbid, page_move.left, page_move.left_dbtime_before))?;
     write!(f, "parent:{:x},[{dbid}:{}:", page_move.parent_dbtime_before, page_move.parent)?;
     write!(f, "{}],", page_move.parent_line as u32)?;
     write!(f, "header:{},trailer:{},", page_move.header.len(), page_move.trailer.len())?;
@@ -251,5 +273,8 @@ fn write_extent_freed(f: &mut fmt::Formatter<'_>, freed: &ExtentFreed) -> fmt::R
     if freed.flags & FREED_EMPTY_TREE != 0 {
         f.write_str("E")?;
     }
-    f.write_str("]")
+    f.write_str("] (")?;
+    let behind = freed.first.saturating_add(1)..freed.first.saturating_add(freed.pages);
+    behind.take(MOST_PAGES).try_for_each(|pgno| write!(f, "[{}:{pgno}] ", freed.dbid))?;
+    f.write_str(")")
 }
