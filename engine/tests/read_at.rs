@@ -1,67 +1,18 @@
 //! Streams of a set, read anywhere: the same bytes as the file, few movements, and damage that costs only what it hits.
 
-use reel_engine::backup::{BackupOptions, backup};
+mod stored;
+
 use reel_engine::memory::Memory;
-use reel_engine::pool::{Catalogs, MemoryShelf, Pool, Shelf};
-use reel_engine::progress::Monitor;
+use reel_engine::pool::{MemoryShelf, Pool};
 use reel_engine::restore::read_at::{Promise, StoredStream};
-use reel_engine::source::{Tree, TreeOptions};
 use reel_engine::{Class, digest};
 use reel_formats::ese::database::DatabaseFile;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use stored::{Dice, PAGE, back_up, database, open};
 
-const PAGE: usize = 4096;
 const NAMES: [&str; 3] = ["tree/store.edb", "tree/noise", "tree/sparse"];
-
-/// Numbers without an order.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 33) % limit
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.below(256) as u8).collect()
-    }
-}
-
-/// A header page that is recognised, and pages of which each day changes some.
-fn database(pages: usize, day: u64) -> Vec<u8> {
-    let store = empty_database(pages);
-    let mut bytes = store;
-    for changed in 1..=day {
-        let mut dice = Dice(changed);
-        for _ in 0..pages / 20 {
-            let page = 10 + dice.below(pages as u64 - 10) as usize;
-            let new = dice.bytes(PAGE);
-            bytes[page * PAGE..][..PAGE].copy_from_slice(&new);
-        }
-    }
-    bytes
-}
-
-fn empty_database(pages: usize) -> Vec<u8> {
-    let mut bytes = Dice(77).bytes(pages * PAGE);
-    // Zero pages inside.
-    bytes[40 * PAGE..60 * PAGE].fill(0);
-    for header in [0, PAGE] {
-        let page = &mut bytes[header..header + PAGE];
-        page.fill(0);
-        page[4..8].copy_from_slice(&0x89AB_CDEF_u32.to_le_bytes());
-        page[8..12].copy_from_slice(&0x620_u32.to_le_bytes());
-        page[236..240].copy_from_slice(&(PAGE as u32).to_le_bytes());
-        let sum = page
-            .chunks(4)
-            .skip(1)
-            .fold(0x89AB_CDEF_u32, |sum, word| sum ^ u32::from_le_bytes(word.try_into().unwrap()));
-        page[..4].copy_from_slice(&sum.to_le_bytes());
-    }
-    bytes
-}
 
 /// Backs up three days into one pool in memory and gives each day's files, in the order of [`NAMES`].
 fn three_days(folder: &Path) -> (MemoryShelf, Vec<Vec<Vec<u8>>>) {
@@ -77,22 +28,9 @@ fn three_days(folder: &Path) -> (MemoryShelf, Vec<Vec<Vec<u8>>>) {
         sparse.set_len(40_000_000).unwrap();
         sparse.write_all_at(&Dice(day).bytes(100_000), 12_345_678).unwrap();
         days.push(NAMES.map(|name| std::fs::read(folder.join(name)).unwrap()).to_vec());
-        let tree = Tree::new(std::slice::from_ref(&root), TreeOptions::default()).unwrap();
-        let options = BackupOptions {
-            cache: None,
-            clock: Some(day as i64 + 1),
-            seed: Some(day + 1),
-            block_size: 16384,
-            ..BackupOptions::default()
-        };
-        let as_shelf: Arc<dyn Shelf> = Arc::new(shelf.clone());
-        backup(&as_shelf, Box::new(tree), &options, &Monitor::default()).unwrap();
+        back_up(&shelf, &root);
     }
     (shelf, days)
-}
-
-fn open(shelf: &MemoryShelf) -> Arc<Pool> {
-    Arc::new(Pool::open_shelf(Arc::new(shelf.clone()), None, Catalogs::Cached).unwrap())
 }
 
 fn stream(pool: &Arc<Pool>, set: usize, name: &str) -> StoredStream {
@@ -174,10 +112,7 @@ fn what_does_not_fit_into_the_memory_is_fetched_when_its_turn_comes() {
     // More than the quarter of the smallest memory.
     let pages = 10_000;
     std::fs::write(&root, database(pages, 0)).unwrap();
-    let tree = Tree::new(&[root], TreeOptions::default()).unwrap();
-    let options = BackupOptions { cache: None, clock: Some(1), seed: Some(1), ..BackupOptions::default() };
-    let as_shelf: Arc<dyn Shelf> = Arc::new(shelf.clone());
-    backup(&as_shelf, Box::new(tree), &options, &Monitor::default()).unwrap();
+    back_up(&shelf, &root);
     let memory = Memory::new(Memory::SMALLEST).unwrap();
     let stored = StoredStream::open(&open(&shelf), "latest", b"big", memory).unwrap();
     let order: Vec<u64> = (0..pages as u64).map(|at| at * 3779 % pages as u64).collect();

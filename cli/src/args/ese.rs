@@ -1,12 +1,15 @@
 //! The flags of `reel ese`.
 
-use super::Json;
+mod database;
+mod diff;
+
+pub use database::Database;
+pub use diff::Diff;
+
+use super::{Effort, Json};
 use crate::output::ReportTo;
-use clap::{ArgGroup, Args, Subcommand};
-use reel_engine::restore::read_at::StoredStream;
-use std::ffi::OsString;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 
 #[derive(Subcommand)]
 pub enum Ese {
@@ -18,6 +21,14 @@ pub enum Ese {
     Ml(Ml),
     /// Say of each transaction log in a folder who still needs it
     Logs(Logs),
+    /// Check every page against its checksum and number, with the figures of `eseutil /k`
+    K(K),
+    /// List the tables of a database, those of the system among them
+    Tables(Tables),
+    /// Print the rows of a table, in the order of its primary key
+    Rows(Rows),
+    /// Compare two databases page by page, and say which tables differ
+    Diff(Diff),
 }
 
 impl Ese {
@@ -27,52 +38,23 @@ impl Ese {
             Ese::Mh(Mh { json, .. })
             | Ese::Mk(Mk { json, .. })
             | Ese::Ml(Ml { json, .. })
-            | Ese::Logs(Logs { json, .. }) => json.report_to(),
+            | Ese::Logs(Logs { json, .. })
+            | Ese::K(K { json, .. })
+            | Ese::Tables(Tables { json, .. })
+            | Ese::Diff(Diff { json, .. }) => json.report_to(),
+            // Its lines of JSON are no report.
+            Ese::Rows(_) => ReportTo::Text,
         }
     }
 
     /// The one database that the command reads.
     pub fn database(&self) -> Option<&Database> {
         match self {
-            Ese::Mh(Mh { database, .. }) => Some(database),
-            Ese::Mk(_) | Ese::Ml(_) | Ese::Logs(_) => None,
-        }
-    }
-}
-
-/// A database: a file, or a stream of a set.
-///
-/// A command with further positional arguments takes `#[command(allow_missing_positional = true)]`, so that FILE can be
-/// left out before them.
-#[derive(Args)]
-#[command(group = ArgGroup::new("where").required(true).args(["file", "stream"]))]
-pub struct Database {
-    /// The database file
-    #[arg(value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// In place of FILE: the pool of the set in which the database is read, page by page, where it lies
-    #[arg(long, value_name = "POOL", requires = "stream", conflicts_with = "file")]
-    pub pool: Option<PathBuf>,
-    /// In place of FILE: the name of the database's stream, exactly as `reel list --set` shows it
-    #[arg(long, value_name = "NAME", requires = "pool")]
-    pub stream: Option<OsString>,
-    /// `latest`, the number of a set, or a name (the newest complete set of that name)
-    #[arg(long, value_name = "SET", default_value = "latest", requires = "stream", conflicts_with = "file")]
-    pub set: String,
-    /// The stream, once it is open: what was read of it is told at the end.
-    #[arg(skip)]
-    pub opened: OnceLock<Arc<StoredStream>>,
-}
-
-impl Database {
-    /// How messages name it.
-    pub fn name(&self) -> String {
-        match (&self.file, &self.stream) {
-            (Some(file), _) => file.display().to_string(),
-            (None, stream) => {
-                let stream = stream.as_deref().unwrap_or_default();
-                format!("{} in set {}", stream.to_string_lossy(), self.set)
-            }
+            Ese::Mh(Mh { database, .. })
+            | Ese::K(K { database, .. })
+            | Ese::Tables(Tables { database, .. })
+            | Ese::Rows(Rows { database, .. }) => Some(database),
+            Ese::Mk(_) | Ese::Ml(_) | Ese::Logs(_) | Ese::Diff(_) => None,
         }
     }
 }
@@ -124,39 +106,42 @@ pub struct Logs {
     pub json: Json,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use clap::error::ErrorKind;
+#[derive(Args)]
+pub struct K {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub effort: Effort,
+    #[command(flatten)]
+    pub json: Json,
+}
 
-    /// A command with a positional argument behind the database.
-    #[derive(Parser)]
-    #[command(allow_missing_positional = true)]
-    struct Rows {
-        #[command(flatten)]
-        database: Database,
-        #[arg(value_name = "TABLE")]
-        table: String,
-    }
+#[derive(Args)]
+pub struct Tables {
+    #[command(flatten)]
+    pub database: Database,
+    /// Count the rows of each table: reads all of their pages
+    #[arg(long)]
+    pub count: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
 
-    fn rows(line: &str) -> Result<(String, String), ErrorKind> {
-        let parsed = Rows::try_parse_from(line.split(' ')).map_err(|e| e.kind())?;
-        Ok((parsed.database.name(), parsed.table))
-    }
-
-    #[test]
-    fn a_database_is_a_file_or_a_stream_of_a_set() {
-        let named = |database: &str| Ok((database.to_owned(), "T".to_owned()));
-        assert_eq!(rows("rows a.edb T"), named("a.edb"));
-        assert_eq!(rows("rows --pool p --stream s/a.edb T"), named("s/a.edb in set latest"));
-        assert_eq!(rows("rows T --pool p --stream s/a.edb --set 3"), named("s/a.edb in set 3"));
-        assert_eq!(rows("rows T"), Err(ErrorKind::MissingRequiredArgument));
-        for wrong in ["--stream s T", "--pool p T"] {
-            assert_eq!(rows(&format!("rows {wrong}")), Err(ErrorKind::MissingRequiredArgument), "{wrong}");
-        }
-        for wrong in ["--pool p a.edb T", "--set 3 a.edb T", "a.edb T --pool p --stream s"] {
-            assert_eq!(rows(&format!("rows {wrong}")), Err(ErrorKind::ArgumentConflict), "{wrong}");
-        }
-    }
+#[derive(Args)]
+#[command(allow_missing_positional = true)]
+pub struct Rows {
+    #[command(flatten)]
+    pub database: Database,
+    /// The table, by its name
+    #[arg(value_name = "TABLE")]
+    pub table: String,
+    /// Only these columns, in this order
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Print each row as a JSON object on a line of its own (docs/json.md)
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print the rows as CSV, with a line of column names first
+    #[arg(long)]
+    pub csv: bool,
 }

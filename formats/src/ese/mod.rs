@@ -6,6 +6,7 @@ pub mod database;
 pub mod dump;
 pub mod environment;
 pub mod header;
+pub mod integrity;
 pub mod log;
 pub mod page;
 pub mod position;

@@ -1,12 +1,17 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
 mod chain;
+mod diff;
+mod k;
 mod listing;
 mod logs;
 mod mh;
 mod mk;
 mod ml;
+mod rows;
 mod stored;
+mod tables;
+mod value;
 
 use crate::args::ese::{Database, Ese};
 use crate::output::{Outcome, say};
@@ -28,8 +33,12 @@ pub fn run(command: &Ese) -> Result<Outcome> {
         Ese::Ml(args) if args.file.is_dir() => chain::run(args),
         Ese::Ml(args) => ml::run(args),
         Ese::Logs(args) => logs::run(args),
+        Ese::K(args) => k::run(args),
+        Ese::Tables(args) => tables::run(args),
+        Ese::Rows(args) => rows::run(args),
+        Ese::Diff(args) => diff::run(args),
     };
-    if let Some(read) = command.database().and_then(read) {
+    if let Some(read) = command.database().and_then(Read::so_far) {
         say(read.sentence());
     }
     outcome
@@ -37,19 +46,19 @@ pub fn run(command: &Ese) -> Result<Outcome> {
 
 /// The bytes of the database that was asked for.
 fn open(database: &Database) -> Result<Box<dyn DatabaseFile>> {
+    open_within(database, Memory::DEFAULT)
+}
+
+/// As [`open`], for a command that needs memory of its own besides.
+fn open_within(database: &Database, memory: Memory) -> Result<Box<dyn DatabaseFile>> {
     if let (Some(pool), Some(stream)) = (&database.pool, &database.stream) {
         let pool = Arc::new(Pool::open(pool)?);
-        let stream = StoredStream::open(&pool, &database.set, stream.as_bytes(), Memory::DEFAULT)?;
+        let stream = StoredStream::open(&pool, &database.set, stream.as_bytes(), memory)?;
         let stream = database.opened.get_or_init(|| Arc::new(stream));
         return Ok(Box::new(stream.clone()));
     }
     let file = database.file.as_deref().unwrap_or(Path::new(""));
     Ok(Box::new(database::LocalFile::open(file)?))
-}
-
-/// What was read of the database so far, where it is a stream of a set.
-fn read(database: &Database) -> Option<Read> {
-    database.opened.get().map(|stream| Read::of(stream))
 }
 
 /// The first `len` bytes of a file, fewer if it is shorter.

@@ -9,7 +9,7 @@ use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::restore::fetch::{Home, Volumes, unpack};
 use reel_tape::layout::segment::{FrameEntry, Segment};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// Shortest gap between two frames that is located over and not read through, in bytes: a disk that holds images reads
 /// that much in about the time of one movement of its arm, a few milliseconds. Real drives will have a far longer one.
 const BREAK_EVEN: u64 = 1 << 20;
+/// Most ranges that are remembered for when there is room for them.
+const MOST_AHEAD: usize = 1 << 16;
 
 /// A segment, with what is computed from it.
 pub struct Table {
@@ -103,9 +105,16 @@ pub struct Run {
 
 /// A frame that is to be fetched.
 struct Wanted {
+    /// Where it stands: place of the volume in the pool, object, byte in that.
+    place: (usize, u64, u32),
     key: Key,
-    table: Arc<Table>,
     entry: FrameEntry,
+}
+
+impl Wanted {
+    fn new(key: Key, table: &Table, entry: FrameEntry) -> Self {
+        Wanted { place: (table.volume, table.home.object(&entry), entry.offset.get()), key, entry }
+    }
 }
 
 /// Frames of one stream.
@@ -179,7 +188,7 @@ impl Frames {
         let key = (run.segment, entry.first.get());
         let found = match self.kept.get(key) {
             Some(found) => found,
-            None => self.miss(runs, run.at + within, Wanted { key, table: table.clone(), entry })?,
+            None => self.miss(runs, run.at + within, Wanted::new(key, &table, entry))?,
         };
         let found = found.map_err(bad)?;
         if found.bad.binary_search(&index).is_ok() {
@@ -199,15 +208,19 @@ impl Frames {
 
     /// Ranges of the stream that will be read soon, in the order in which they will be.
     pub fn expect(&mut self, runs: &Runs, ranges: impl Iterator<Item = Range<u64>>) -> Result<()> {
-        self.ahead.clear();
+        let mut expected: VecDeque<Range<u64>> = VecDeque::new();
         for range in ranges.filter(|range| !range.is_empty()) {
-            match self.ahead.back_mut() {
+            match expected.back_mut() {
                 Some(last) if last.end == range.start => last.end = range.end,
-                _ => self.ahead.push_back(range),
+                _ => expected.push_back(range),
             }
         }
-        let wanted = self.gather(runs)?;
-        self.fetch(wanted, None);
+        let wanted = self.gather(runs, &mut expected)?;
+        self.fetch(runs, wanted, None)?;
+        // What was said before stays true: a reader looks something up elsewhere and then goes on.
+        expected.append(&mut self.ahead);
+        expected.truncate(MOST_AHEAD);
+        self.ahead = expected;
         Ok(())
     }
 
@@ -220,20 +233,24 @@ impl Frames {
             if let Some(range) = self.ahead.front_mut() {
                 range.start = offset;
             }
-            wanted = self.gather(runs).map_err(io::Error::other)?;
+            let mut ahead = std::mem::take(&mut self.ahead);
+            wanted = self.gather(runs, &mut ahead).map_err(io::Error::other)?;
+            self.ahead = ahead;
         }
         if wanted.iter().all(|other| other.key != key) {
             wanted.push(missed);
         }
-        self.fetch(wanted, Some(key)).ok_or_else(|| io::Error::other("a frame that was fetched is not there"))
+        let found = self.fetch(runs, wanted, Some(key)).map_err(io::Error::other)?;
+        found.ok_or_else(|| io::Error::other("a frame that was fetched is not there"))
     }
 
-    /// Takes frames that are not here from what will be read soon, as many as fit.
-    fn gather(&mut self, runs: &Runs) -> Result<Vec<Wanted>> {
-        let room = self.kept.limit() as u64;
+    /// Takes from `ahead` what fits into half of the room, and gives the frames of it that are not here. The other half is
+    /// for what is read besides.
+    fn gather(&mut self, runs: &Runs, ahead: &mut VecDeque<Range<u64>>) -> Result<Vec<Wanted>> {
+        let room = self.kept.limit() as u64 / 2;
         let mut wanted: Vec<Wanted> = Vec::new();
-        let (mut taken, mut last) = (0, None);
-        while let Some(range) = self.ahead.pop_front() {
+        let (mut taken, mut seen) = (0, HashSet::new());
+        while let Some(range) = ahead.pop_front() {
             for (at, length, stretch) in runs.from(range.start) {
                 if at >= range.end {
                     break;
@@ -247,15 +264,15 @@ impl Frames {
                     let Some(entry) = table.segment.frame_of(index).copied() else { break };
                     let (key, end) = ((segment, entry.first.get()), entry.first.get() + entry.count.get());
                     let bytes = table.start(end) - table.start(entry.first.get());
-                    if last != Some(key) {
+                    if !seen.contains(&key) {
                         if taken + bytes > room && taken > 0 {
-                            self.ahead.push_front(at + within..range.end);
+                            ahead.push_front(at + within..range.end);
                             return Ok(wanted);
                         }
                         taken += bytes;
-                        last = Some(key);
+                        seen.insert(key);
                         if self.kept.get(key).is_none() {
-                            wanted.push(Wanted { key, table: table.clone(), entry });
+                            wanted.push(Wanted::new(key, &table, entry));
                         }
                     }
                     // On to what stands behind the frame.
@@ -267,12 +284,11 @@ impl Frames {
     }
 
     /// Fetches frames in the order in which they stand, and gives the one that is asked for.
-    fn fetch(&mut self, mut wanted: Vec<Wanted>, asked: Option<Key>) -> Option<Outcome> {
-        let place = |w: &Wanted| (w.table.volume, w.table.home.object(&w.entry), w.entry.offset.get());
-        wanted.sort_by_key(place);
-        wanted.dedup_by_key(|w| w.key);
+    fn fetch(&mut self, runs: &Runs, mut wanted: Vec<Wanted>, asked: Option<Key>) -> Result<Option<Outcome>> {
+        wanted.sort_by_key(|wanted| wanted.place);
         let mut answer = None;
-        for Wanted { key, table, entry } in wanted {
+        for Wanted { key, entry, .. } in wanted {
+            let table = self.table(runs, key.0)?;
             let found = self.frame(&table, &entry).map(Arc::new);
             let bytes = found.as_ref().map_or(0, |found| found.plain.len());
             if asked == Some(key) {
@@ -280,7 +296,7 @@ impl Frames {
             }
             self.kept.put(key, found, bytes + 256);
         }
-        answer
+        Ok(answer)
     }
 
     /// Reads and checks one frame; what fails is said in a sentence that names volume and block.
