@@ -15,6 +15,7 @@ pub mod info;
 pub mod integrity;
 pub mod list;
 pub mod log;
+pub mod logs;
 pub mod memory;
 pub mod plan;
 pub mod pool;
