@@ -14,7 +14,6 @@ pub mod index;
 pub mod info;
 pub mod integrity;
 pub mod list;
-pub mod log;
 pub mod logs;
 pub mod memory;
 pub mod plan;

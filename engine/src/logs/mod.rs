@@ -1,8 +1,10 @@
 //! Transaction logs where they lie: what a folder holds, and what of it is still needed.
 
+mod file;
 mod stored;
 mod why;
 
+pub use file::open;
 pub use stored::{StoredDatabase, databases_in_pool};
 pub use why::{Claim, Reason, Verdict, Witness, verdicts};
 

@@ -2,7 +2,7 @@
 
 use crate::args::ese::Log;
 use crate::output::{Outcome, Report, ReportTo, plural, say, to_output};
-use reel_engine::{Error, Result, log};
+use reel_engine::{Error, Result, logs};
 use reel_formats::ese::log::LogStatus;
 use reel_formats::ese::log::histogram::{Histogram, Tally};
 use reel_formats::ese::log::reader::{LogFile, LogRecord};
@@ -15,7 +15,7 @@ use std::io::{self, Write};
 /// Lists or counts the records.
 pub fn run(args: &Log) -> Result<Outcome> {
     let name = args.file.display().to_string();
-    let log = log::open(&args.file)?;
+    let log = logs::open(&args.file)?;
     let report_to = args.json.report_to();
     let lists = args.from.is_some() || args.to.is_some();
     if lists {

@@ -1,4 +1,4 @@
-//! Transaction logs where they lie.
+//! One log file.
 
 use crate::database::LocalFile;
 use crate::error::{Class, Error, Result};
