@@ -4,7 +4,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use reel_engine::chunk::gear;
 use reel_engine::digest;
 use reel_engine::frame::{Compression, FrameDecoder, FrameEncoder};
-use reel_formats::ese::page::checksum;
+use reel_formats::ese::page::{Kernel, checksum};
 use reel_tape::layout::frame::Frame;
 use reel_tape::layout::record::HEADER_LEN;
 use reel_workload::Store;
@@ -134,5 +134,26 @@ fn frames(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(kernels, cut_points, digests, pages, frames);
+/// One batch of pages again and again, as it lies in the second-level cache behind read(2).
+fn page_kernels(c: &mut Criterion) {
+    let bytes = &sample()[..GROUP];
+    let mut copy = vec![0; bytes.len()];
+    let mut group = c.benchmark_group("page checksum in cache");
+    group.throughput(Throughput::Bytes(bytes.len() as u64)).sample_size(20);
+    for block in [1024, 2048, 4096, 8192] {
+        for kernel in Kernel::available() {
+            group.bench_function(BenchmarkId::new(kernel.name(), block), |b| {
+                b.iter(|| {
+                    for (block, number) in bytes.chunks(block).zip(0..) {
+                        black_box(kernel.xor_ecc(block, number, false));
+                    }
+                });
+            });
+        }
+    }
+    group.bench_function("memcpy", |b| b.iter(|| copy.copy_from_slice(black_box(bytes))));
+    group.finish();
+}
+
+criterion_group!(kernels, cut_points, digests, pages, page_kernels, frames);
 criterion_main!(kernels);

@@ -59,8 +59,8 @@ impl Limits {
         file.read_exact_at(&mut sample, 0)?;
         let bytes = sample.len() as f64;
         let mut limits = Limits {
-            read: length as f64 / best(RUNS, || read_by(&file, length, 1))?,
-            read_all: length as f64 / best(RUNS, || read_by(&file, length, threads))?,
+            read: length as f64 / best(RUNS, || read_by(&file, length, 1, BUFFER))?,
+            read_all: length as f64 / best(RUNS, || read_by(&file, length, threads, BUFFER))?,
             cdc: bytes
                 / best(RUNS, || {
                     cut(&sample);
@@ -121,14 +121,14 @@ fn best(runs: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// Reads a file, its windows dealt out to threads.
-fn read_by(file: &File, length: u64, threads: usize) -> Result<()> {
+/// Reads a file by windows of `window` bytes, dealt out to threads.
+pub(crate) fn read_by(file: &File, length: u64, threads: usize, window: usize) -> Result<()> {
     std::thread::scope(|scope| {
         let read = |first: usize| {
-            let mut buffer = vec![0; BUFFER];
-            for window in (first as u64..length.div_ceil(BUFFER as u64)).step_by(threads) {
-                let offset = window * BUFFER as u64;
-                let left = (length - offset).min(BUFFER as u64) as usize;
+            let mut buffer = vec![0; window];
+            for number in (first as u64..length.div_ceil(window as u64)).step_by(threads) {
+                let offset = number * window as u64;
+                let left = (length - offset).min(window as u64) as usize;
                 file.read_exact_at(&mut buffer[..left], offset)?;
                 black_box(&buffer);
             }

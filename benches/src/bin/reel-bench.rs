@@ -1,16 +1,18 @@
 //! `reel-bench`: prints what backup and restore reach beside the limits of this machine, or checks their peak memory.
 
 use reel_benches::cases::Cases;
-use reel_benches::{Result, machine, memory, table};
+use reel_benches::{Result, integrity, machine, memory, table};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
+       reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
 
-Without --rss: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
+Without either: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
 the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
+With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
 FOLDER (default: the temporary folder) gets a folder of its own that is removed at the end.
 Exit code 1: a ratio or a peak misses what it must reach.";
 
@@ -21,6 +23,7 @@ struct Arguments {
     threads: Option<usize>,
     json: bool,
     rss: bool,
+    k: bool,
     rss_step: Option<String>,
 }
 
@@ -36,6 +39,7 @@ impl Arguments {
                 "--threads" => arguments.threads = Some(value()?.parse()?),
                 "--json" => arguments.json = true,
                 "--rss" => arguments.rss = true,
+                "--k" => arguments.k = true,
                 // What `--rss` starts itself as.
                 "--rss-step" => arguments.rss_step = Some(value()?),
                 // Given by `cargo bench`.
@@ -88,6 +92,11 @@ fn run(arguments: Arguments) -> Result<bool> {
         return Ok(peaks.iter().all(|peak| *peak <= bound));
     }
     let cores = arguments.threads.unwrap_or_else(machine::cores);
+    if arguments.k {
+        let rates = integrity::measure(folder.path(), arguments.size.unwrap_or(4 << 30), cores)?;
+        print!("{}", integrity::markdown(&rates));
+        return Ok(integrity::passes(&rates));
+    }
     let mut cases = Cases::new(folder.path(), arguments.size.unwrap_or(1 << 30), cores)?;
     let rows = cases.run(|what, span| eprintln!("{what}: {:.3} s, CPU {:.3} s", span.wall, span.cpu))?;
     if arguments.json {

@@ -1,6 +1,7 @@
 //! Page files: what a stream is recognised as, and the check of a database's pages on the way.
 
-use reel_formats::ese::page::checksum::{self, PageState};
+use reel_formats::ese::integrity;
+use reel_formats::ese::page::checksum::PageState;
 use reel_formats::{Kind, recognise};
 use reel_tape::layout::recipe::{Cut, MAX_PAGE_RANGES, PageRange, PageReport, Recognised};
 
@@ -75,24 +76,15 @@ impl PageTally {
     /// Checks the pages of `bytes`, which begin at byte `offset` of the file, a multiple of the page size. The two header
     /// pages are not data pages and are passed over.
     pub fn check(&mut self, bytes: &[u8], offset: u64, page_size: u32) {
-        let first = offset / u64::from(page_size);
-        for (at, page) in bytes.chunks(page_size as usize).enumerate() {
-            // Page n stands at (n + 1) * page size (database.md 1).
-            let Some(number) = (first + at as u64).checked_sub(1).filter(|n| *n > 0) else { continue };
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            match checksum::verify(page, number) {
+        for (number, page, state) in integrity::pages(bytes, offset, page_size) {
+            match state {
                 PageState::Good => self.good += 1,
                 PageState::Zero => self.zero += 1,
-                _ if is_backup_trailer(page) => self.good += 1,
+                _ if integrity::trailer_signature(page).is_some() => self.good += 1,
                 _ => self.bad.push(number),
             }
         }
     }
-}
-
-/// The page that a streaming backup appends behind the database carries a header's checksum (database.md 2.3).
-fn is_backup_trailer(page: &[u8]) -> bool {
-    page.first_chunk().is_some_and(|word| u32::from_le_bytes(*word) == checksum::header_xor(page))
 }
 
 /// Puts the tallies of a database together, in order.
@@ -145,6 +137,7 @@ impl PageReportBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reel_formats::ese::page::checksum;
 
     #[test]
     fn bad_pages_are_counted_by_number_and_past_the_owned_end_apart() {

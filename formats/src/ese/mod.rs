@@ -3,7 +3,10 @@
 pub mod attachment;
 pub mod checkpoint;
 pub mod database;
+pub mod dump;
+pub mod environment;
 pub mod header;
+pub mod integrity;
 pub mod log;
 pub mod page;
 pub mod position;

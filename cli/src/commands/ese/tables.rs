@@ -1,5 +1,6 @@
 //! `reel ese tables`: what tables a database has.
 
+use super::stored;
 use super::value::hex;
 use crate::args::ese::Tables;
 use crate::output::{Outcome, Report, plural, shown};
@@ -172,7 +173,7 @@ pub fn run(args: &Tables) -> Result<Outcome> {
         }
     }
     let listing = Listing { file, tables, lost, corrected: database.corrected() };
-    args.json.report_to().print(&listing)?;
+    stored::print(args.json.report_to(), &listing, &args.database)?;
     Ok(Outcome::of(!listing.lost.is_empty() || !listing.corrected.is_empty()))
 }
 

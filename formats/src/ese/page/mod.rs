@@ -1,8 +1,11 @@
 //! One database page: its checksums, header, tags and nodes (reference, database.md section 4).
 
 pub mod checksum;
+mod checksum_simd;
 pub mod node;
 mod parity;
+
+pub use checksum_simd::Kernel;
 
 use super::PAGE_SIZES;
 use crate::error::{Error, Result};

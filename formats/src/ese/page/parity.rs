@@ -1,6 +1,7 @@
-//! The kernel under the page checksum: the XOR of a block and the parity of every bit of the bit index.
+//! The kernels under the page checksum: the XOR of a block and the parity of every bit of the bit index.
 //!
-//! A block is taken as rows of 64 bytes. Rows are combined pairwise, the pairs pairwise, and so on: the odd row of each
+//! [`by_words`] takes one word after the other, as plain as it can be said. [`by_rows`] is the one for daily use, which
+//! `checksum_simd` also compiles for wider vectors: a block is taken as rows of 64 bytes. Rows are combined pairwise, the pairs pairwise, and so on: the odd row of each
 //! pair of level k is exactly the part of the block whose row number has bit k set, so one more XOR per pair gives the
 //! parity of that bit, and the whole costs about two XORs a row. The loops run over the eight words of a row, which the
 //! compiler turns into vector instructions.
@@ -17,7 +18,7 @@ const COLUMN_BITS: u32 = 9;
 type Row = [u64; ROW];
 
 /// What a block's checksum is made of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parity {
     /// XOR of all little-endian 32-bit words.
     pub xor: u32,
@@ -27,14 +28,63 @@ pub(super) struct Parity {
     pub odd: bool,
 }
 
-/// Sums up `block`, whose length must be a power of two from 1,024 to 8,192 bytes (else `None`). With `skip_first` its
-/// first eight bytes count as zero.
-#[inline]
-pub(super) fn of_block(block: &[u8], skip_first: bool) -> Option<Parity> {
-    let (groups, rest) = block.as_chunks::<GROUP_BYTES>();
-    if !rest.is_empty() || !groups.len().is_power_of_two() || !(2..=MAX_GROUPS).contains(&groups.len()) {
+impl Parity {
+    /// From the XOR of all rows of eight words, and the index but for the bits that say where in a row.
+    #[inline(always)]
+    pub fn of_row(row: &[u64; ROW], mut index: u32) -> Self {
+        index |= odd_parity(row[1] ^ row[3] ^ row[5] ^ row[7]) << 6;
+        index |= odd_parity(row[2] ^ row[3] ^ row[6] ^ row[7]) << 7;
+        index |= odd_parity(row[4] ^ row[5] ^ row[6] ^ row[7]) << 8;
+        Self::of_word(fold(row), index)
+    }
+
+    /// From the XOR of all 64-bit words, and the index but for the bits that say where in a word.
+    #[inline(always)]
+    fn of_word(sum: u64, mut index: u32) -> Self {
+        const WORD_BITS: [u64; 6] = [
+            0xAAAA_AAAA_AAAA_AAAA,
+            0xCCCC_CCCC_CCCC_CCCC,
+            0xF0F0_F0F0_F0F0_F0F0,
+            0xFF00_FF00_FF00_FF00,
+            0xFFFF_0000_FFFF_0000,
+            0xFFFF_FFFF_0000_0000,
+        ];
+        for (bit, mask) in WORD_BITS.iter().enumerate() {
+            index |= odd_parity(sum & mask) << bit;
+        }
+        Parity { xor: (sum ^ (sum >> 32)) as u32, index, odd: odd_parity(sum) == 1 }
+    }
+}
+
+/// Whether the length is one that has a checksum: a power of two from 1,024 to 8,192 bytes.
+#[inline(always)]
+pub(super) fn is_block(block: &[u8]) -> bool {
+    block.len().is_power_of_two() && (2 * GROUP_BYTES..=MAX_GROUPS * GROUP_BYTES).contains(&block.len())
+}
+
+/// Sums up `block`, whose length must be a power of two from 1,024 to 8,192 bytes (else `None`), word by word. With
+/// `skip_first` its first eight bytes count as zero.
+pub(super) fn by_words(block: &[u8], skip_first: bool) -> Option<Parity> {
+    if !is_block(block) {
         return None;
     }
+    let (mut sum, mut index) = (0, 0);
+    for (number, word) in block.as_chunks::<8>().0.iter().enumerate().skip(usize::from(skip_first)) {
+        let word = u64::from_le_bytes(*word);
+        sum ^= word;
+        // Bits of one word differ in the lowest six bits of their index only.
+        index ^= (number as u32 * u64::BITS) * odd_parity(word);
+    }
+    Some(Parity::of_word(sum, index))
+}
+
+/// What [`by_words`] gives, with about two XORs for each row.
+#[inline]
+pub(super) fn by_rows(block: &[u8], skip_first: bool) -> Option<Parity> {
+    if !is_block(block) {
+        return None;
+    }
+    let groups = block.as_chunks::<GROUP_BYTES>().0;
     let mut sums = [[0u64; ROW]; MAX_GROUPS];
     let mut odd_rows = [[0u64; ROW]; 3];
     for (group, sum) in groups.iter().zip(&mut sums) {
@@ -68,22 +118,7 @@ pub(super) fn of_block(block: &[u8], skip_first: bool) -> Option<Parity> {
         let first = block.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         total[0] ^= first;
     }
-    let word = fold(&total);
-    index |= odd_parity(total[1] ^ total[3] ^ total[5] ^ total[7]) << 6;
-    index |= odd_parity(total[2] ^ total[3] ^ total[6] ^ total[7]) << 7;
-    index |= odd_parity(total[4] ^ total[5] ^ total[6] ^ total[7]) << 8;
-    const WORD_BITS: [u64; 6] = [
-        0xAAAA_AAAA_AAAA_AAAA,
-        0xCCCC_CCCC_CCCC_CCCC,
-        0xF0F0_F0F0_F0F0_F0F0,
-        0xFF00_FF00_FF00_FF00,
-        0xFFFF_0000_FFFF_0000,
-        0xFFFF_FFFF_0000_0000,
-    ];
-    for (bit, mask) in WORD_BITS.iter().enumerate() {
-        index |= odd_parity(word & mask) << bit;
-    }
-    Some(Parity { xor: (word ^ (word >> 32)) as u32, index, odd: odd_parity(word) == 1 })
+    Some(Parity::of_row(&total, index))
 }
 
 /// Combines eight rows: their XOR into `sum`, the rows whose number has bit 0, 1 or 2 set into `odd_rows`.
