@@ -238,7 +238,7 @@ impl ReAttach {
 pub struct Backup2<'a> {
     /// 1 begin, 2 logs are prepared, 3 logs are cut off, 4 a database's header is updated, 5 abort, 6 stop.
     pub phase: u8,
-    /// Kind of backup: 1 streamed, 2 volume snapshot.
+    /// Kind of backup, as the engine's listing names them: 0 external (streamed), 1 a snapshot of the operating system.
     pub backup_type: u32,
     /// 1 full, 2 incremental, 5 copy, 6 differential.
     pub scope: u8,
