@@ -11,13 +11,20 @@ pub enum Ese {
     Mh(Mh),
     /// Check every page against its checksum and number, with the figures of `eseutil /k`
     K(K),
+    /// Print which tree owns how many pages and how many are free, as `eseutil /ms` does
+    Space(Space),
+    /// Check the structure: trees, links, space, catalog, indexes, long values; needs a clean database
+    Check(Check),
 }
 
 impl Ese {
     /// Where the report of the command goes, and with it an error as JSON.
     pub fn report_to(&self) -> ReportTo {
         match self {
-            Ese::Mh(Mh { json, .. }) | Ese::K(K { json, .. }) => json.report_to(),
+            Ese::Mh(Mh { json, .. })
+            | Ese::K(K { json, .. })
+            | Ese::Space(Space { json, .. })
+            | Ese::Check(Check { json, .. }) => json.report_to(),
         }
     }
 }
@@ -51,6 +58,22 @@ pub struct K {
     pub database: Database,
     #[command(flatten)]
     pub effort: Effort,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Space {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub database: Database,
     #[command(flatten)]
     pub json: Json,
 }

@@ -1,7 +1,9 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
+mod check;
 mod k;
 mod mh;
+mod space;
 
 use crate::args::ese::{Database, Ese};
 use crate::output::Outcome;
@@ -11,8 +13,10 @@ use reel_formats::ese::database::DatabaseFile;
 /// Runs one of the commands.
 pub fn run(command: &Ese) -> Result<Outcome> {
     match command {
+        Ese::Check(args) => check::run(args),
         Ese::K(args) => k::run(args),
         Ese::Mh(args) => mh::run(args),
+        Ese::Space(args) => space::run(args),
     }
 }
 
