@@ -127,12 +127,8 @@ impl Report for Checked {
         line("correctable checksums", &self.correctable)?;
         line("uninitialised pages", &self.uninitialised)?;
         line("wrong page numbers", &self.wrong_numbers)?;
-        match self.owned_end {
-            Some(end) => {
-                line("past owned end", &format_args!("{} bad, the end is page {end}", self.past_owned_end))?
-            }
-            None => line("past owned end", &"the end is not known")?,
-        }
+        let end = self.owned_end.map_or("is not known".into(), |end| format!("is page {end}"));
+        line("past owned end", &format_args!("{} bad, the end {end}", self.past_owned_end))?;
         if let Some(page) = self.backup_trailer {
             line("backup trailer", &format_args!("page {page}"))?;
         }
