@@ -80,7 +80,7 @@ impl Tree {
         match Space::read(database, (root, objid)) {
             Ok(space) => {
                 tree.primary_extent = space.header.pages;
-                tree.multiple_extents = space.header.has_trees();
+                tree.multiple_extents = space.header.extents_root().is_some();
                 tree.owned = space.owned_pages();
                 tree.available = space.available_pages();
                 tree.owned_extents = space.owned.len();

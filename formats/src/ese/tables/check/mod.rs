@@ -15,12 +15,13 @@ mod tree;
 pub use finding::{Finding, Findings, Kind, Severity};
 
 use super::catalog::{Catalog, Table};
-use super::space::{DATABASE, Kept, Space};
+use super::space::{DATABASE, Space};
 use super::tree::Visited;
 use crate::ese::database::{Database, DatabaseFile};
 use crate::ese::header::DatabaseState;
 use crate::ese::page::PageFlags;
 use ground::Ground;
+use std::collections::HashSet;
 use std::fmt;
 
 /// What a check found, and how much it looked at.
@@ -48,9 +49,9 @@ pub fn check<F: DatabaseFile>(database: &Database<F>, watch: &mut dyn FnMut(u64)
         report: Report::default(),
         clean: database.header().state == DatabaseState::CleanShutdown,
         used: Visited::default(),
-        roots: Visited::default(),
         latest: (0, 0),
         watch,
+        seen: 0,
         steps: 0,
         stopped: false,
     };
@@ -65,14 +66,16 @@ pub fn check<F: DatabaseFile>(database: &Database<F>, watch: &mut dyn FnMut(u64)
             *sum += owned;
         }
     }
-    let walked: Vec<bool> =
-        subjects.iter().zip(below).map(|(subject, below)| checker.pages(subject, below)).collect();
+    let mut whole = HashSet::new();
+    for (subject, below) in subjects.iter().zip(below) {
+        if checker.pages(subject, below) {
+            whole.insert(subject.root);
+        }
+    }
     checker.later_pages();
     checker.catalog(&catalog);
-    let whole =
-        |root: u32| subjects.iter().zip(&walked).any(|(subject, whole)| subject.root == root && *whole);
     for table in &catalog.tables {
-        checker.references(table, &whole);
+        checker.references(table, &mut whole);
     }
     for pgno in database.corrected() {
         checker.say(
@@ -181,12 +184,11 @@ struct Checker<'d, F> {
     clean: bool,
     /// Pages that some tree has.
     used: Visited,
-    /// Roots of trees that were walked.
-    roots: Visited,
     /// The highest update counter of a page, and the page.
     latest: (u64, u32),
     watch: &'d mut dyn FnMut(u64) -> bool,
-    /// Pages and entries looked at.
+    /// Pages visited, and entries looked at.
+    seen: u64,
     steps: u64,
     stopped: bool,
 }
@@ -228,7 +230,7 @@ impl<F: DatabaseFile> Checker<'_, F> {
         let ground = subject.ground.as_ref();
         let walked = self.walk(subject, (subject.root, subject.role), non_unique, ground);
         let (mut pages, mut whole) = (walked.pages, walked.whole);
-        if let Some(Kept::Trees(owned)) = subject.space.as_ref().map(|space| space.header.kept) {
+        if let Some(owned) = subject.space.as_ref().and_then(|space| space.header.extents_root()) {
             for root in [owned, owned.saturating_add(1)] {
                 let extents = self.walk(subject, (root, Role::Extents), non_unique, ground);
                 pages += extents.pages;
@@ -246,7 +248,7 @@ impl<F: DatabaseFile> Checker<'_, F> {
     fn progress(&mut self) {
         const STEPS: u64 = 256;
         self.steps += 1;
-        if self.steps.is_multiple_of(STEPS) && !(self.watch)(self.report.pages.max(self.steps)) {
+        if self.steps.is_multiple_of(STEPS) && !(self.watch)(self.seen) {
             self.stopped = true;
         }
     }

@@ -7,7 +7,7 @@ use crate::ese::tables::catalog::{self, Index, Table};
 use crate::ese::tables::compression::{self, Scheme};
 use crate::ese::tables::long_value::{LongValueId, LongValues, Root};
 use crate::ese::tables::tree::{Entry, Tree};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Rows or long values of one table that are held against what refers to them.
@@ -27,16 +27,19 @@ struct Rows {
 
 impl<F: DatabaseFile> Checker<'_, F> {
     /// Checks the references of one table, as far as the trees on both ends are `whole`, which is told by their roots.
-    pub(super) fn references(&mut self, table: &Table, whole: &dyn Fn(u32) -> bool) {
-        if !whole(table.root) {
+    /// They are taken out of there, so that no tree is read again and again, however often the catalog names it.
+    pub(super) fn references(&mut self, table: &Table, whole: &mut HashSet<u32>) {
+        if !whole.remove(&table.root) {
             return;
         }
         let Some(rows) = self.rows(table) else { return };
-        for index in table.indexes.iter().filter(|index| index.root != table.root && whole(index.root)) {
-            self.index(table, index, &rows.keys);
+        for index in &table.indexes {
+            if whole.remove(&index.root) {
+                self.index(table, index, &rows.keys);
+            }
         }
         match &table.long_values {
-            Some(values) if whole(values.root) => self.long_values(table, values, rows),
+            Some(values) if whole.remove(&values.root) => self.long_values(table, values, rows),
             Some(_) => {}
             None => {
                 if let Some((id, (_, page))) = rows.references.iter().min_by_key(|(_, (_, page))| *page) {

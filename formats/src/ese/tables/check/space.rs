@@ -4,26 +4,39 @@ use super::finding::Kind;
 use super::ground::{self, Ground};
 use super::{Checker, Role, Subject};
 use crate::ese::database::DatabaseFile;
-use crate::ese::tables::space::{Extent, Pool, Space};
-use std::collections::BTreeMap;
+use crate::ese::tables::space::{Extent, Pool, Space, SpaceHeader};
+use std::collections::{BTreeMap, HashSet};
 
 impl<F: DatabaseFile> Checker<'_, F> {
     /// Reads the space of all subjects and holds the extents against each other.
     pub(super) fn spaces(&mut self, subjects: &mut [Subject]) {
+        // Roots of trees, and of trees of extents: none is read for two subjects.
+        let mut taken = HashSet::new();
         for subject in subjects.iter_mut() {
-            match Space::read(self.database, (subject.root, subject.objid)) {
-                Ok(space) => {
+            let Ok(page) = self.database.page(subject.root) else {
+                // That is told of when the tree is walked.
+                continue;
+            };
+            let read = SpaceHeader::of_root(page.view(), subject.root).and_then(|header| {
+                let roots = [Some(subject.root), header.extents_root()];
+                let free = roots.into_iter().flatten().all(|root| taken.insert(root));
+                free.then(|| Space::read(self.database, (subject.root, subject.objid))).transpose()
+            });
+            match read {
+                Ok(Some(space)) => {
                     for error in &space.malformed {
                         self.say(Kind::UnreadableSpace, None, Some(subject), error.to_string());
                     }
                     subject.ground = space.is_whole().then(|| Ground::of(&space));
                     subject.space = Some(space);
                 }
-                // A page that cannot be read is told of when it is visited.
-                Err(error) if self.database.page(subject.root).is_ok() => {
+                Ok(None) => {
+                    let what = "its extents are written down where another tree has its own";
+                    self.say(Kind::UsedTwice, Some(subject.root), Some(subject), what.into());
+                }
+                Err(error) => {
                     self.say(Kind::UnreadableSpace, Some(subject.root), Some(subject), error.to_string());
                 }
-                Err(_) => {}
             }
         }
         for subject in subjects.iter() {

@@ -39,10 +39,6 @@ impl<F: DatabaseFile> Checker<'_, F> {
         let mut walked = Walked { pages: 0, whole: true };
         // Pages that were found broken: that lines of them cannot be read is no news.
         let mut broken = HashSet::new();
-        if !self.roots.add(root) {
-            self.say(Kind::UsedTwice, Some(root), Some(subject), "the root of two trees".into());
-            return Walked::default();
-        }
         // The leaf before, if it is known which page that is.
         let mut left: Option<Leaf> = None;
         let mut left_is_known = true;
@@ -69,6 +65,7 @@ impl<F: DatabaseFile> Checker<'_, F> {
                 return walked;
             }
             walked.pages += 1;
+            self.seen += 1;
             self.progress();
             if let Some((kind, what)) = ground.and_then(|ground| ground.objects_to(pgno)) {
                 self.say(kind, Some(pgno), Some(subject), what.into());

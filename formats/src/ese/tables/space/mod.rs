@@ -102,9 +102,12 @@ impl SpaceHeader {
         })
     }
 
-    /// Whether the extents are written down in trees of their own.
-    pub fn has_trees(&self) -> bool {
-        matches!(self.kept, Kept::Trees(_))
+    /// The root of the tree of owned extents, if there is one.
+    pub fn extents_root(&self) -> Option<u32> {
+        match self.kept {
+            Kept::Trees(root) => Some(root),
+            Kept::Bits(_) => None,
+        }
     }
 
     /// That of the tree with this root. The error is a root that cannot be read, or has none.

@@ -129,7 +129,7 @@ mod tests {
     fn a_page_of_another_tree_has_no_known_end() {
         let mut pages = HashMap::from([(2, page(4096, 0x03, 2, &[0, 0, 0, 7], [8, 0, 0, 0]))]);
         assert_eq!(end(4096, &pages), None);
-        pages.insert(2, page(4096, 0x23, 2, &[0, 0, 0, 7], [8, 0, 0, 0]));
+        pages.insert(2, page(4096, 0x23, 2, &[0, 0, 0, 7], [7, 0, 0, 0]));
         assert_eq!(end(4096, &pages), Some(7));
     }
 
