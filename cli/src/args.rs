@@ -14,7 +14,7 @@ const EXIT_CODES: &str = "\
 Exit codes, the same for all commands:
   0  done
   1  done, with findings: bad pages, files that changed or could not be read, damage found and listed by verify or
-     scan, an incomplete set restored by its number, attributes that could not be set
+     scan, an incomplete set restored by its number, attributes that could not be set, databases that differ
   2  usage: wrong flags, or something asked for that is not there
   3  failed or could not finish: I/O errors, damage on restore, no space, stopped by Ctrl-C
 

@@ -45,6 +45,8 @@ pub fn integrity<F: DatabaseFile>(
 
     let len = file.len();
     monitor.counters().total.store(len, Ordering::Relaxed);
+    // A stream of a set is then read in the order of its volume. What fails here fails again where it is read.
+    let _ = file.expect(&[0..len]);
     let fitting = usize::try_from(memory.bytes() / 2 / PER_WORKER).unwrap_or(usize::MAX);
     let batches = usize::try_from(len.div_ceil(BATCH as u64)).unwrap_or(usize::MAX);
     let shared = Shared { next: AtomicU64::new(0), outcome: Mutex::new(Ok(Tally::default())) };

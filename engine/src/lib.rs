@@ -6,6 +6,7 @@ pub mod attributes;
 pub mod backup;
 pub mod chunk;
 pub mod database;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod frame;

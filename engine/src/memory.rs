@@ -35,6 +35,11 @@ impl Memory {
         self.0
     }
 
+    /// The share of each of two that are at work at once.
+    pub fn half(self) -> Memory {
+        Memory(self.0 / 2)
+    }
+
     /// The dedup index's share: half.
     pub fn index(self) -> usize {
         usize::try_from(self.0 / 2).unwrap_or(usize::MAX)

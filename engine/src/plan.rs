@@ -49,6 +49,15 @@ pub struct Extent {
     pub offset: u64,
 }
 
+#[cfg(test)]
+impl Extent {
+    /// Chunks (first, count) of a segment (set, segment), for tests of what is made of them.
+    pub(crate) fn new(segment: (u32, u32), chunks: (u32, u32), length: u32, offset: u64) -> Self {
+        let ((set, segment), (first, count)) = (segment, chunks);
+        Extent { order: 0, set, segment, first, count, length, target: 0, offset }
+    }
+}
+
 /// What a restore will do.
 pub struct Plan {
     /// The streams, in the order of the set.

@@ -179,3 +179,44 @@ fn records_of_before_1999_are_refused_by_a_sentence() {
     let lost = table.rows(&database).next().expect("a row").expect_err("of the old format");
     assert!(lost.to_string().contains("before 1999"), "{lost}");
 }
+
+#[test]
+fn a_table_has_the_columns_of_its_template_beside_its_own() {
+    let row = |kind, id, root, name| builder::Row {
+        table: 20,
+        kind,
+        id,
+        root,
+        max_len: 0,
+        flags: 0,
+        codepage: 0,
+        offset: 0,
+        name,
+        template: "",
+    };
+    let rows = [builder::Row { template: "T", ..row(1, 20, 21, "derived") }, row(2, 256, 14, "own")];
+    let nodes = [builder::catalog_rows(), rows.iter().map(builder::Row::node).collect()].concat();
+    for (size, derived) in [(SIZE, 0x8000u16), (32768, 0x8000)] {
+        let flags: &[u8] = if size > 8192 { &[0] } else { &[] };
+        let (first, second) = ([flags, b"long"].concat(), [flags, &[9, 0, 0, 0]].concat());
+        let mut tagged = vec![0, 1];
+        tagged.extend((8 | derived).to_le_bytes());
+        tagged.extend([0, 1]);
+        tagged.extend((8 + first.len() as u16).to_le_bytes());
+        tagged.extend([first, second].concat());
+        let record = builder::record(&3u32.to_le_bytes(), 1, &[b"name"], &tagged);
+        let pages = [
+            (4, page(size, 4, 2, ROOT | LEAF, &nodes)),
+            (21, page(size, 21, 20, ROOT | LEAF, &[(key(1), record)])),
+        ];
+        let file = builder::database(size, &pages);
+        let database = Database::open(&file[..]).expect("a good header");
+        let catalog = Catalog::read(&database);
+        let table = catalog.table("derived").expect("the table is there");
+        let names: Vec<_> = table.columns.iter().map(|c| (c.name.as_str(), c.derived)).collect();
+        assert_eq!(names, [("id", true), ("name", true), ("data", true), ("own", false)]);
+        let row = table.rows(&database).next().expect("a row").expect("a good row");
+        let text = Value::Text { bytes: b"name".to_vec(), codepage: 1252 };
+        assert_eq!(row.values, [Value::I32(3), text, Value::Binary(b"long".to_vec()), Value::U32(9)]);
+    }
+}

@@ -6,7 +6,10 @@ use reel_engine::memory::Memory;
 use reel_engine::pool::{Catalogs, MemoryShelf};
 use reel_engine::progress::Monitor;
 use reel_engine::verify::verify;
+use reel_formats::ese::PAGE_SIZES;
+use reel_formats::ese::database::Database;
 use reel_formats::ese::page::checksum::{PageState, verify as page_state};
+use reel_formats::ese::tables::Catalog;
 use reel_tape::layout::block::BlockKind;
 use reel_tape::layout::record::RecordKind;
 use reel_tape::layout::set::SetHead;
@@ -14,6 +17,9 @@ use reel_tests::image::Image;
 use reel_tests::memory::{Stream, back_up, image_of, noise, open};
 use reel_tests::small;
 use std::path::{Path, PathBuf};
+
+#[path = "../../formats/tests/builder/mod.rs"]
+mod builder;
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
@@ -72,6 +78,10 @@ fn write_seeds() {
     }
     write("ese_page", "header", &[&[1, 0, 0], &pages[..4096]]);
     write("ese_page", "first-pages", &[&[1, 1, 0], &pages[8192..5 * 4096]]);
+    for size in PAGE_SIZES {
+        let packed = builder::pack(size as usize, &builder::small(size as usize));
+        write("ese_tables", &format!("table-{size}"), &[&packed]);
+    }
     let kinds = [
         (1, BlockKind::Header, RecordKind::Set),
         (2, BlockKind::Header, RecordKind::PoolState),
@@ -114,6 +124,14 @@ fn the_seeds_of_the_fuzz_targets_are_small_and_good() {
         if number > 0 {
             assert_eq!(page_state(&seed[3..4099], number), PageState::Good, "{name}");
         }
+        bytes += seed.len();
+    }
+    for (name, seed) in seeds("ese_tables") {
+        let database = builder::unpack(&seed);
+        let database = Database::open(&database[..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let catalog = Catalog::read(&database);
+        let rows: Vec<_> = catalog.tables.iter().flat_map(|table| table.rows(&database)).collect();
+        assert!(rows.len() == 2 && rows.iter().all(Result::is_ok), "{name}: {rows:?}");
         bytes += seed.len();
     }
     bytes += seeds("record").iter().map(|(_, seed)| seed.len()).sum::<usize>();

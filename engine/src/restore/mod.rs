@@ -1,7 +1,9 @@
 //! Restore: a plan, one forward pass, and targets that get their final names when they are complete and verified.
 
 mod choose;
+mod fetch;
 pub mod pass;
+pub mod read_at;
 mod report;
 mod spool;
 mod target;

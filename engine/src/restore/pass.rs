@@ -7,10 +7,8 @@ use crate::memory::Memory;
 use crate::plan::{Extent, Placement, Plan, lose, place};
 use crate::pool::Pool;
 use crate::progress::Monitor;
-use reel_tape::layout::frame::Frame;
-use reel_tape::layout::record::{self, RecordHeader, RecordKind};
+use crate::restore::fetch::{Home, Volumes, unpack};
 use reel_tape::layout::segment::{FrameEntry, Segment};
-use reel_tape::volume::reader::{FrameReader, Part};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stored bytes that a worker reads at a time.
 const BATCH: usize = 1 << 20;
-/// No frame record is longer than this: 256 KiB, or a little more where it did not shrink, and a length for each byte.
-const LONGEST_RECORD: u32 = 2 << 20;
 
 /// Where restored bytes go.
 pub trait Sink: Sync {
@@ -60,7 +56,7 @@ pub fn run(
         pool,
         extents: &plan.extents,
         tables: SegmentTables::new(pool.clone(), memory.tables()),
-        readers: HashMap::new(),
+        volumes: Volumes::new(pool.clone()),
         current: None,
     });
     let report = Mutex::new(PassReport::default());
@@ -100,7 +96,7 @@ struct Feed<'a> {
     pool: &'a Arc<Pool>,
     extents: &'a [Extent],
     tables: SegmentTables,
-    readers: HashMap<String, FrameReader>,
+    volumes: Volumes,
     current: Option<Current>,
 }
 
@@ -110,8 +106,7 @@ struct Current {
     placements: Vec<Placement>,
     /// The placements that are not handed out yet.
     next: usize,
-    volume: String,
-    part: Part,
+    home: Home,
 }
 
 /// A frame to be decoded: its record in the batch's bytes, or why it could not be read, and who wants what of it.
@@ -155,7 +150,7 @@ impl Feed<'_> {
             current.next += wanted.len();
             let placements = wanted.to_vec();
             let table = current.table.clone();
-            let bytes = read_frame(&mut self.readers, self.pool, current, &frame, &mut batch.bytes);
+            let bytes = self.volumes.record(&current.home, &frame, &mut batch.bytes);
             batch.jobs.push(Job { table, frame, bytes, placements });
         }
         Ok(())
@@ -175,9 +170,7 @@ impl Feed<'_> {
                 "its frame is lost and its segment was made again without it".into(),
             ));
         });
-        let info = &catalog.info;
-        let part = Part { set: first.set, session: info.head.session, header_object: info.header_object };
-        self.current = Some(Current { table, placements, next: 0, volume: info.volume.clone(), part });
+        self.current = Some(Current { table, placements, next: 0, home: Home::of(catalog) });
         Ok(true)
     }
 }
@@ -190,33 +183,6 @@ fn lose_placement(
 ) {
     let length = table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
     lost.push((placement.target, placement.offset..placement.offset + length, why.to_owned()));
-}
-
-fn read_frame(
-    readers: &mut HashMap<String, FrameReader>,
-    pool: &Pool,
-    current: &Current,
-    frame: &FrameEntry,
-    bytes: &mut Vec<u8>,
-) -> std::result::Result<Range<usize>, String> {
-    if frame.length.get() == 0 || frame.length.get() > LONGEST_RECORD {
-        return Err(format!("a frame record of {} bytes cannot be", frame.length));
-    }
-    if !readers.contains_key(&current.volume) {
-        let volume = pool.volumes.iter().find(|v| v.name == current.volume);
-        let volume = volume.ok_or_else(|| format!("volume {} is not in the pool", current.volume))?;
-        let medium = pool.open_medium(&volume.name).map_err(|e| e.to_string())?;
-        readers.insert(volume.name.clone(), FrameReader::new(medium, pool.uuid, volume.label.volume));
-    }
-    let reader = readers.get_mut(&current.volume).ok_or("no reader for the volume")?;
-    let begin = bytes.len();
-    match reader.record(current.part, frame.place(), frame.length.get(), bytes) {
-        Ok(()) => Ok(begin..bytes.len()),
-        Err(error) => {
-            bytes.truncate(begin);
-            Err(error.to_string())
-        }
-    }
 }
 
 struct Worker<'a, 'p> {
@@ -251,7 +217,7 @@ impl Worker<'_, '_> {
 
     fn job(&self, decoder: &mut FrameDecoder, bytes: &[u8], job: &Job) -> Result<()> {
         let plain = match &job.bytes {
-            Ok(range) => decode(decoder, &bytes[range.clone()], job),
+            Ok(range) => unpack(decoder, &bytes[range.clone()], &job.table, &job.frame),
             Err(why) => Err(why.clone()),
         };
         let plain = match plain {
@@ -325,26 +291,4 @@ impl Worker<'_, '_> {
         }
         self.sink.lost(target, &range)
     }
-}
-
-/// The plain bytes of a frame that is the one its segment promises.
-fn decode<'a>(
-    decoder: &'a mut FrameDecoder,
-    bytes: &'a [u8],
-    job: &Job,
-) -> std::result::Result<&'a [u8], String> {
-    let header = RecordHeader::decode(bytes).map_err(|m| m.to_string())?;
-    let body = bytes.get(record::HEADER_LEN..).unwrap_or_default();
-    // Frames are never packed on the record's level.
-    let mut unused = Vec::new();
-    let opened = header.open(body, &mut unused).map_err(|m| m.to_string())?;
-    if header.kind != RecordKind::Frame || opened.len() != body.len() {
-        return Err("a record of another kind stands where a frame was expected".into());
-    }
-    let frame = Frame::decode(body).map_err(|m| m.to_string())?;
-    let expected = (job.table.set, job.table.segment, job.frame.first.get(), job.frame.count.get() as usize);
-    if (frame.set, frame.segment, frame.first, frame.lengths.len()) != expected {
-        return Err("another frame stands where its segment says that it is".into());
-    }
-    decoder.decode(&frame).map_err(|e| e.to_string())
 }

@@ -67,6 +67,20 @@ impl<T: DatabaseFile + ?Sized> DatabaseFile for Box<T> {
     }
 }
 
+impl<T: DatabaseFile + ?Sized> DatabaseFile for Arc<T> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, buffer)
+    }
+
+    fn expect(&self, ranges: &[Range<u64>]) -> io::Result<()> {
+        (**self).expect(ranges)
+    }
+}
+
 impl DatabaseFile for [u8] {
     fn len(&self) -> u64 {
         <[u8]>::len(self) as u64

@@ -1,5 +1,7 @@
 //! Builds small databases page by page, good ones and others.
+#![allow(dead_code, reason = "each test file uses its part")]
 
+use reel_formats::ese::PAGE_SIZES;
 use reel_formats::ese::page::checksum;
 
 /// Page flags.
@@ -62,7 +64,7 @@ pub fn database(size: usize, pages: &[(u32, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// A row of the catalog: table, kind, id, root or type, largest length, flags, code page, offset, name.
+/// A row of the catalog: table, kind, id, root or type, largest length, flags, code page, offset, name, template.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     pub table: u32,
@@ -74,6 +76,7 @@ pub struct Row<'a> {
     pub codepage: u32,
     pub offset: u16,
     pub name: &'a str,
+    pub template: &'a str,
 }
 
 impl Row<'_> {
@@ -87,7 +90,8 @@ impl Row<'_> {
         fixed.push(0);
         fixed.extend(self.offset.to_le_bytes());
         let key = [&self.table.to_be_bytes()[..], &self.kind.to_be_bytes(), &self.id.to_be_bytes()].concat();
-        (key, record(&fixed, 9, &[self.name.as_bytes()], &[]))
+        let variable = [self.name.as_bytes(), b"", self.template.as_bytes()];
+        (key, record(&fixed, 9, if self.template.is_empty() { &variable[..1] } else { &variable }, &[]))
     }
 }
 
@@ -111,6 +115,11 @@ pub fn record(fixed: &[u8], last: u8, variable: &[&[u8]], tagged: &[u8]) -> Vec<
 /// The catalog of one table `t` (object 10, root 11) with an id, a name and a long column, an index (object 12, root 13)
 /// and long values (object 14, root 15).
 pub fn catalog(size: usize) -> Vec<u8> {
+    page(size, 4, 2, ROOT | LEAF, &catalog_rows())
+}
+
+/// The rows of that catalog.
+pub fn catalog_rows() -> Vec<Node> {
     let row = |kind, id, root, name| Row {
         table: 10,
         kind,
@@ -121,6 +130,7 @@ pub fn catalog(size: usize) -> Vec<u8> {
         codepage: 1252,
         offset: 0,
         name,
+        template: "",
     };
     let rows = [
         Row { max_len: 1, ..row(1, 10, 11, "t") },
@@ -130,8 +140,7 @@ pub fn catalog(size: usize) -> Vec<u8> {
         row(3, 12, 13, "ix"),
         row(4, 14, 15, "LV"),
     ];
-    let nodes: Vec<Node> = rows.iter().map(Row::node).collect();
-    page(size, 4, 2, ROOT | LEAF, &nodes)
+    rows.iter().map(Row::node).collect()
 }
 
 /// A row of that table: its long column refers to long value `lid`.
@@ -153,4 +162,65 @@ pub fn long_root(lid: u32, len: u32) -> Node {
 /// A chunk of a long value.
 pub fn chunk(lid: u32, offset: u32, data: &[u8]) -> Node {
     ([lid.to_be_bytes(), offset.to_be_bytes()].concat(), data.to_vec())
+}
+
+/// A table with two rows, one of which has a long value of two chunks, and an index.
+pub fn small(size: usize) -> Vec<(u32, Vec<u8>)> {
+    let entry = (b"\x7fone".to_vec(), b"\x7f\x80\0\0\x01".to_vec());
+    let first = size - 82;
+    let long = [long_root(7, first as u32 + 3), chunk(7, 0, &[0x0C, 1, 2]), chunk(7, first as u32, b"end")];
+    vec![
+        (4, catalog(size)),
+        (11, page(size, 11, 10, ROOT | LEAF, &[row(size, 1, "one", 7), row(size, 2, "two", 8)])),
+        (13, page(size, 13, 12, ROOT | LEAF | INDEX, &[entry])),
+        (15, page(size, 15, 14, ROOT | LEAF | LONG_VALUE, &long)),
+    ]
+}
+
+/// The highest page number of a packed database.
+const PACKED_LAST: u8 = 31;
+
+/// A database for a fuzzer: the number of its page size, then each page as its number, the lengths of what stands at its
+/// beginning and at its end, and these bytes.
+pub fn pack(size: usize, pages: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let number = PAGE_SIZES.iter().position(|known| *known as usize == size).expect("a page size");
+    let mut packed = vec![number as u8];
+    for (pgno, page) in pages {
+        // The longest run of zeros lies between the nodes and the tags.
+        let (mut best, mut start) = (0..0, 0);
+        for (at, byte) in page.iter().enumerate() {
+            if *byte != 0 {
+                start = at + 1;
+            } else if at + 1 - start > best.len() {
+                best = start..at + 1;
+            }
+        }
+        let (front, tail) = (&page[..best.start], &page[best.end..]);
+        packed.push(*pgno as u8);
+        packed.extend((front.len() as u16).to_le_bytes());
+        packed.extend((tail.len() as u16).to_le_bytes());
+        packed.extend([front, tail].concat());
+    }
+    packed
+}
+
+/// The database that any bytes stand for, with all checksums right.
+pub fn unpack(packed: &[u8]) -> Vec<u8> {
+    let (number, mut rest) = packed.split_first().unwrap_or((&0, &[]));
+    let size = PAGE_SIZES[usize::from(*number) % PAGE_SIZES.len()] as usize;
+    let mut pages = Vec::new();
+    while let Some(([pgno, front_low, front_high, tail_low, tail_high], body)) = rest.split_first_chunk() {
+        let len = |low, high| usize::from(u16::from_le_bytes([low, high])).min(size);
+        let (front, body) = body.split_at(len(*front_low, *front_high).min(body.len()));
+        let (tail, body) = body.split_at(len(*tail_low, *tail_high).min(body.len()));
+        let mut page = vec![0; size];
+        page[..front.len()].copy_from_slice(front);
+        page[size - tail.len()..].copy_from_slice(tail);
+        let pgno = u32::from(pgno % (PACKED_LAST + 1)).max(1);
+        page[37] |= 0x20;
+        checksum::store(&mut page, pgno).expect("a page size");
+        pages.push((pgno, page));
+        rest = body;
+    }
+    database(size, &pages)
 }

@@ -113,12 +113,44 @@ pub struct FrameReader {
     block: Vec<u8>,
     /// Object and header of what `block` holds.
     current: Option<(u64, BlockHeader)>,
+    stats: ReadStats,
+}
+
+/// What reading has cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadStats {
+    /// Bytes of the blocks that were read.
+    pub read_bytes: u64,
+    /// Times that the medium had to move before it could read.
+    pub locates: u64,
 }
 
 impl FrameReader {
     /// Reads from a volume of a pool.
     pub fn new(medium: Box<dyn Medium>, pool: Uuid, volume: Uuid) -> Self {
-        FrameReader { medium, pool, volume, block: Vec::new(), current: None }
+        FrameReader { medium, pool, volume, block: Vec::new(), current: None, stats: ReadStats::default() }
+    }
+
+    /// What reading has cost so far.
+    pub fn stats(&self) -> ReadStats {
+        self.stats
+    }
+
+    /// Reads on to an object if it lies ahead and at most `most` blocks lie between: that costs less than a locate. What is
+    /// passed over is not checked, and where it cannot be read the next record is located.
+    pub fn approach(&mut self, object: u64, most: u64) {
+        let between = object.checked_sub(self.medium.position());
+        if between.is_none_or(|between| between > most) {
+            return;
+        }
+        while self.medium.position() < object {
+            self.current = None;
+            let before = self.medium.position();
+            if self.medium.read(&mut self.block).is_err() || self.medium.position() <= before {
+                return;
+            }
+            self.stats.read_bytes += self.block.len() as u64;
+        }
     }
 
     /// Name of the medium, for messages.
@@ -193,7 +225,10 @@ impl FrameReader {
             return Ok(header);
         }
         self.current = None;
-        let header = read_block(&mut *self.medium, object, &mut self.block)?;
+        self.stats.locates += u64::from(self.medium.position() != object);
+        let read = read_block(&mut *self.medium, object, &mut self.block);
+        self.stats.read_bytes += self.block.len() as u64;
+        let header = read?;
         if (header.pool, header.volume) != (self.pool, self.volume) {
             return Err(self.misfit(object, "a block of another pool or volume".into()));
         }

@@ -1,5 +1,6 @@
 //! `reel ese k`: every page of a database against its checksum.
 
+use super::stored;
 use crate::args::ese::K;
 use crate::bars::{Bar, Unit};
 use crate::interrupt;
@@ -127,8 +128,12 @@ impl Report for Checked {
         line("correctable checksums", &self.correctable)?;
         line("uninitialised pages", &self.uninitialised)?;
         line("wrong page numbers", &self.wrong_numbers)?;
-        let end = self.owned_end.map_or("is not known".into(), |end| format!("is page {end}"));
-        line("past owned end", &format_args!("{} bad, the end {end}", self.past_owned_end))?;
+        match self.owned_end {
+            Some(end) => {
+                line("past owned end", &format_args!("{} bad, the end is page {end}", self.past_owned_end))?;
+            }
+            None => line("past owned end", &"the end is not known")?,
+        }
         if let Some(page) = self.backup_trailer {
             line("backup trailer", &format_args!("page {page}"))?;
         }
@@ -144,15 +149,17 @@ impl Report for Checked {
 /// Checks the pages of a database.
 pub fn run(args: &K) -> Result<Outcome> {
     let name = args.database.name();
-    let database = Database::open(super::open(&args.database)?).map_err(|e| Error::inside(&name, e))?;
+    let memory = args.effort.memory.half();
+    let file = super::open_within(&args.database, memory)?;
+    let database = Database::open(file).map_err(|e| Error::inside(&name, e))?;
     let monitor = Monitor::default();
     interrupt::watch(&monitor, "the check writes nothing");
     let bar = Bar::start("check", Unit::Bytes, &monitor);
     let start = Instant::now();
-    let found = integrity(&database, &name, args.effort.threads(), args.effort.memory, &monitor)?;
+    let found = integrity(&database, &name, args.effort.threads(), memory, &monitor)?;
     let seconds = start.elapsed().as_secs_f64();
     drop(bar);
     let report = Checked::of(name, &database, &found, seconds);
-    args.json.report_to().print(&report)?;
+    stored::print(args.json.report_to(), &report, &args.database)?;
     Ok(Outcome::of(report.has_findings()))
 }

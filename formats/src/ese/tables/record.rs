@@ -13,9 +13,10 @@ pub const FIRST_TAGGED: u16 = 256;
 /// A record taken apart. All of it lies inside the bytes that it was made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    bytes: &'a [u8],
     last_fixed: u8,
     last_variable: u8,
+    /// Header and fixed columns.
+    fixed: &'a [u8],
     null_bits: &'a [u8],
     variable_ends: &'a [u8],
     variable: &'a [u8],
@@ -102,11 +103,11 @@ impl<'a> Record<'a> {
         }
         let end_of_fixed = usize::from(u16::from_le_bytes([*end_low, *end_high]));
         let null_len = usize::from(last_fixed).div_ceil(8);
-        let null_bits = end_of_fixed
+        let fixed_and_nulls = end_of_fixed
             .checked_sub(null_len)
             .filter(|at| *at >= HEADER_LEN)
-            .and_then(|at| bytes_at(bytes, at, null_len));
-        let Some(null_bits) = null_bits else {
+            .and_then(|at| bytes.get(..end_of_fixed)?.split_at_checked(at));
+        let Some((fixed, null_bits)) = fixed_and_nulls else {
             return wrong(2, &format_args!("fixed columns up to {end_of_fixed}"), "an end inside the record");
         };
         let variable_count = usize::from(last_variable - LAST_FIXED);
@@ -123,7 +124,7 @@ impl<'a> Record<'a> {
             let found = format_args!("{variable_len} bytes of variable columns");
             return wrong(end_of_fixed, &found, "an end inside the record");
         };
-        Ok(Self { bytes, last_fixed, last_variable, null_bits, variable_ends, variable, tagged, large })
+        Ok(Self { last_fixed, last_variable, fixed, null_bits, variable_ends, variable, tagged, large })
     }
 
     /// The fixed column `id`, which lies at byte `offset` of the record and has `len` bytes.
@@ -135,22 +136,14 @@ impl<'a> Record<'a> {
         if self.null_bits.get(bit / 8).is_some_and(|bits| bits & 1 << (bit % 8) != 0) {
             return Ok(Field::Null);
         }
-        let columns = self.bytes.get(..self.end_of_columns()).unwrap_or(&[]);
         let start = usize::from(offset);
-        match bytes_at(columns, start, len).filter(|_| start >= HEADER_LEN) {
+        match bytes_at(self.fixed, start, len).filter(|_| start >= HEADER_LEN) {
             Some(bytes) => Ok(Field::Bytes(bytes)),
             None => {
                 let found = format_args!("{len} bytes of column {id}");
                 Err(Error::format("record", start as u64, found, "bytes among the fixed columns"))
             }
         }
-    }
-
-    /// Where the fixed columns end and the bits of those that are NULL begin.
-    fn end_of_columns(&self) -> usize {
-        let behind =
-            self.variable_ends.len() + self.variable.len() + self.tagged.len() + self.null_bits.len();
-        self.bytes.len().saturating_sub(behind)
     }
 
     /// The variable column `id`.

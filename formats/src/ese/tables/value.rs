@@ -192,6 +192,26 @@ pub enum Value {
     Lost(Box<LostValue>),
 }
 
+/// A GUID in its usual text, without braces.
+pub fn guid(bytes: &[u8; 16]) -> String {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *bytes;
+    let (first, second, third) =
+        (u32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]), u16::from_le_bytes([g, h]));
+    let [i, j, node @ ..] = rest;
+    let node = node.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{node:012x}", u16::from_be_bytes([i, j]))
+}
+
+/// A date in milliseconds since 1970, in the time zone of whoever wrote it; `None` if it is no finite number. The time of
+/// day counts forward, before 30 December 1899 as well.
+pub fn unix_milliseconds(days: f64) -> Option<i64> {
+    const DAYS_BEFORE_1970: f64 = 25_569.0;
+    const DAY: f64 = 86_400_000.0;
+    let day = days.trunc();
+    let milliseconds = ((day - DAYS_BEFORE_1970) * DAY + (days - day).abs() * DAY).round();
+    milliseconds.is_finite().then_some(milliseconds as i64)
+}
+
 /// A value of which a part is gone, or all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostValue {
@@ -284,5 +304,28 @@ impl Value {
             Self::Text { bytes, codepage } => Some(text::decode(bytes, *codepage)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_a_wrong_length_is_not_decoded() {
+        assert_eq!(Value::new(ColumnType::I32, 0, &[1, 0, 0, 0x80]), Value::I32(i32::MIN + 1));
+        let wrong = Value::new(ColumnType::I32, 0, &[1, 2]);
+        assert_eq!(wrong, Value::NotDecoded { scheme: Scheme::WrongLength, bytes: vec![1, 2] });
+        for number in 0..30 {
+            assert_eq!(ColumnType::from_number(number).number(), number);
+        }
+    }
+
+    #[test]
+    fn dates_count_from_the_end_of_1899_and_days_run_forward() {
+        assert_eq!(unix_milliseconds(25_569.25), Some(21_600_000));
+        let six_in_the_morning_of_the_29th = unix_milliseconds(-1.25).expect("a date");
+        assert_eq!(six_in_the_morning_of_the_29th, (-25_570 * 24 + 6) * 3_600_000);
+        assert_eq!(unix_milliseconds(f64::NAN), None);
     }
 }
