@@ -59,13 +59,7 @@ pub fn check<F: DatabaseFile>(database: &Database<F>, watch: &mut dyn FnMut(u64)
     let catalog = Catalog::read(database);
     let mut subjects = subjects(&catalog);
     checker.spaces(&mut subjects);
-    let mut below = vec![0; subjects.len()];
-    for subject in &subjects {
-        let owned = subject.space.as_ref().map_or(0, Space::owned_pages);
-        if let Some(sum) = subject.parent.and_then(|parent| below.get_mut(parent)) {
-            *sum += owned;
-        }
-    }
+    let below = owned_below(&subjects, catalog.shadow_lost.is_empty());
     let mut whole = HashSet::new();
     for (subject, below) in subjects.iter().zip(below) {
         if checker.pages(subject, below) {
@@ -173,6 +167,18 @@ fn subjects(catalog: &Catalog) -> Vec<Subject> {
     all
 }
 
+/// For each subject, how many pages the trees below it own; `None` where not all of that is known.
+fn owned_below(subjects: &[Subject], all_named: bool) -> Vec<Option<u64>> {
+    let mut below = vec![all_named.then_some(0u64); subjects.len()];
+    for subject in subjects {
+        let owned = subject.space.as_ref().filter(|space| space.is_whole()).map(Space::owned_pages);
+        if let Some(sum) = subject.parent.and_then(|parent| below.get_mut(parent)) {
+            *sum = sum.zip(owned).map(|(sum, owned)| sum.saturating_add(owned));
+        }
+    }
+    below
+}
+
 fn index_name(table: &Table, index: &str) -> String {
     format!("{}, index {index}", table.name)
 }
@@ -222,9 +228,9 @@ impl<F: DatabaseFile> Checker<'_, F> {
         }
     }
 
-    /// Visits all pages of a subject, in whose extents `below` pages are owned by others; answers whether nothing of its
-    /// own tree is lost.
-    fn pages(&mut self, subject: &Subject, below: u64) -> bool {
+    /// Visits all pages of a subject, in whose extents `below` pages are owned by others, where that is known; answers
+    /// whether nothing of its own tree is lost.
+    fn pages(&mut self, subject: &Subject, below: Option<u64>) -> bool {
         self.report.trees += 1;
         let non_unique = subject.space.as_ref().is_some_and(|space| space.header.non_unique);
         let ground = subject.ground.as_ref();
@@ -238,7 +244,7 @@ impl<F: DatabaseFile> Checker<'_, F> {
             }
         }
         self.report.pages += pages;
-        if whole {
+        if let Some(below) = below.filter(|_| whole) {
             self.leaked(subject, pages, below);
         }
         walked.whole

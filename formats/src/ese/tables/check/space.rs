@@ -113,7 +113,7 @@ impl<F: DatabaseFile> Checker<'_, F> {
         }
     }
 
-    /// Tells of pages that a tree owns and neither uses nor offers; `used` are its own pages.
+    /// Tells of pages that a tree owns and neither uses nor offers: it uses `used` itself, trees below it own `below`.
     pub(super) fn leaked(&mut self, subject: &Subject, used: u64, below: u64) {
         let (Some(space), Some(_)) = (&subject.space, &subject.ground) else { return };
         let reserved: u64 = space.reserved.iter().map(|extent| extent.pages()).sum();
