@@ -73,3 +73,65 @@ fn a_file_that_is_no_database_is_an_error() {
     assert_eq!((&error["class"], &error["jet"]), (&"checksum".into(), &(-1018).into()));
     reel(2, &["k"], &folder.path().join("absent"));
 }
+
+/// The recovered database of a case of the engine's, if the shared samples are there.
+fn case(test: &str, name: &str) -> Option<Vec<u8>> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let shared = std::env::var_os("REEL_SHARED").map_or_else(beside, PathBuf::from);
+    let Ok(packed) = fs::read(shared.join(format!("data/ese/cases/{name}.tar.zst"))) else {
+        eprintln!("skipped: {test}: shared samples absent");
+        return None;
+    };
+    let tar = zstd::decode_all(&packed[..]).unwrap();
+    let mut at = 0;
+    while tar[at] != 0 {
+        let field = |range: std::ops::Range<usize>| {
+            String::from_utf8_lossy(&tar[at..][range]).trim_end_matches('\0').trim().to_owned()
+        };
+        let len = usize::from_str_radix(&field(124..136), 8).unwrap();
+        if field(0..100).ends_with("expected/a.edb") {
+            return Some(tar[at + 512..][..len].to_vec());
+        }
+        at += 512 + len.next_multiple_of(512);
+    }
+    panic!("{name} has no recovered database");
+}
+
+#[test]
+fn the_space_of_all_trees_is_listed_with_its_totals() {
+    let Some(bytes) = case("the_space_of_all_trees_is_listed_with_its_totals", "space-4k") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.edb");
+    fs::write(&file, bytes).unwrap();
+    let report = json(0, &["space"], &file);
+    assert_eq!((&report["file_pages"], &report["owned"]), (&2814.into(), &2814.into()));
+    let trees = report["trees"].as_array().unwrap();
+    let of = |name: &str| trees.iter().find(|tree| tree["name"] == name).unwrap();
+    assert_eq!((&of("c16")["owned"], &of("c16")["multiple_extents"]), (&16.into(), &false.into()));
+    assert_eq!((&of("deep2")["owned"], &of("deep2")["available"]), (&66.into(), &63.into()));
+    assert_eq!(of("Name")["kind"], "index");
+    let text = reel(0, &["space"], &file);
+    assert!(text.contains("MSysObjectsShadow") && text.contains("2814 pages of 4096 bytes"), "{text}");
+}
+
+#[test]
+fn a_structure_that_is_whole_passes_and_one_that_is_not_is_told_with_its_meaning() {
+    let test = "a_structure_that_is_whole_passes_and_one_that_is_not_is_told_with_its_meaning";
+    let Some(mut bytes) = case(test, "space-4k") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.edb");
+    fs::write(&file, &bytes).unwrap();
+    let report = json(0, &["check"], &file);
+    assert_eq!((&report["errors"], &report["warnings"]), (&0.into(), &0.into()));
+    assert_eq!(report["findings"][0]["kind"], "leaked");
+    // A page of the catalog.
+    bytes[(4 + 1) * 4096 + 100] ^= 0x11;
+    fs::write(&file, &bytes).unwrap();
+    let report = json(1, &["check"], &file);
+    let finding = &report["findings"][0];
+    assert_eq!((&finding["kind"], &finding["jet"]), (&"unreadable-page".into(), &(-1018).into()));
+    assert_eq!((&finding["page"], &finding["tree"]), (&4.into(), &"MSysObjects".into()));
+    let text = reel(1, &["check"], &file);
+    assert!(text.contains("unreadable-page, MSysObjects, page 4: "), "{text}");
+    assert!(text.contains("restore the database from a backup"), "{text}");
+}

@@ -27,6 +27,10 @@ pub enum Ese {
     K(K),
     /// List the records of a transaction log, or count them by type
     Log(Log),
+    /// Print which tree owns how many pages and how many are free, as `eseutil /ms` does
+    Space(Space),
+    /// Check the structure: trees, links, space, catalog, indexes, long values; needs a clean database
+    Check(Check),
     /// List the tables of a database, those of the system among them
     Tables(Tables),
     /// Print the rows of a table, in the order of its primary key
@@ -45,6 +49,8 @@ impl Ese {
             | Ese::Logs(Logs { json, .. })
             | Ese::K(K { json, .. })
             | Ese::Log(Log { json, .. })
+            | Ese::Space(Space { json, .. })
+            | Ese::Check(Check { json, .. })
             | Ese::Tables(Tables { json, .. })
             | Ese::Diff(Diff { json, .. }) => json.report_to(),
             // Its lines of JSON are no report.
@@ -57,6 +63,8 @@ impl Ese {
         match self {
             Ese::Mh(Mh { database, .. })
             | Ese::K(K { database, .. })
+            | Ese::Space(Space { database, .. })
+            | Ese::Check(Check { database, .. })
             | Ese::Tables(Tables { database, .. })
             | Ese::Rows(Rows { database, .. }) => Some(database),
             Ese::Mk(_) | Ese::Ml(_) | Ese::Logs(_) | Ese::Log(_) | Ese::Diff(_) => None,
@@ -117,6 +125,22 @@ pub struct K {
     pub database: Database,
     #[command(flatten)]
     pub effort: Effort,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Space {
+    #[command(flatten)]
+    pub database: Database,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub database: Database,
     #[command(flatten)]
     pub json: Json,
 }

@@ -12,7 +12,7 @@ use std::fmt;
 pub const MAX_LISTED: usize = 4096;
 const DBTIME_AT: usize = 8;
 /// Update counters from here on are marks, not times (reference, database.md section 4.1).
-const FIRST_MARK: u64 = 0xFFFF_FFFF_FFFF_FFFB;
+pub(super) const FIRST_MARK: u64 = 0xFFFF_FFFF_FFFF_FFFB;
 
 /// The data pages in `bytes`, which begin at byte `offset` of the file, a multiple of the page size: number, bytes and
 /// what their checksums say. The two header pages are passed over. A page that is cut off by the end of the bytes has a

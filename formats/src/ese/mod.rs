@@ -10,10 +10,9 @@ pub mod integrity;
 pub mod log;
 pub mod page;
 pub mod position;
-mod space;
 pub mod tables;
 
-pub use space::owned_end;
+pub use tables::space::owned_end;
 
 /// The page sizes that databases come in, in bytes. 2,048 is legacy.
 pub const PAGE_SIZES: [u32; 5] = [2048, 4096, 8192, 16384, 32768];

@@ -1,6 +1,7 @@
 //! `reel ese`: what administrators of ESE databases ask of their files.
 
 mod chain;
+mod check;
 mod diff;
 mod k;
 mod listing;
@@ -10,6 +11,7 @@ mod mh;
 mod mk;
 mod ml;
 mod rows;
+mod space;
 mod stored;
 mod tables;
 mod value;
@@ -36,6 +38,8 @@ pub fn run(command: &Ese) -> Result<Outcome> {
         Ese::Logs(args) => logs::run(args),
         Ese::K(args) => k::run(args),
         Ese::Log(args) => log::run(args),
+        Ese::Space(args) => space::run(args),
+        Ese::Check(args) => check::run(args),
         Ese::Tables(args) => tables::run(args),
         Ese::Rows(args) => rows::run(args),
         Ese::Diff(args) => diff::run(args),

@@ -11,6 +11,7 @@ use super::PAGE_SIZES;
 use crate::error::{Error, Result};
 use crate::le::{Fields, bytes_at, u16_at};
 use node::Node;
+use std::ops::Range;
 
 const JET_DATABASE_CORRUPTED: i32 = -1206;
 const SMALL_HEADER_LEN: usize = 40;
@@ -151,6 +152,11 @@ impl<'a> Page<'a> {
         self.fields().u16(28)
     }
 
+    /// The first byte behind all nodes that may be taken, in bytes from the page's start.
+    pub fn free_start(self) -> usize {
+        self.data_start() + usize::from(self.fields().u16(32))
+    }
+
     /// What kind of page it is.
     pub fn flags(self) -> PageFlags {
         PageFlags(self.fields().u32(36))
@@ -196,6 +202,20 @@ impl<'a> Page<'a> {
         (0..self.line_count()).map(move |line| self.node(line))
     }
 
+    /// Where the external header and all lines lie, in the order of their tags, in bytes from the page's start.
+    pub fn spans(self) -> impl Iterator<Item = Result<Range<usize>>> {
+        (0..self.tag_count()).map(move |number| {
+            let tag = self.tag(number)?;
+            self.tagged(tag)?;
+            Ok(tag.start..tag.start + tag.len)
+        })
+    }
+
+    /// Where the tags begin, which grow down from the page's end, in bytes from its start; 0 if it has no room for them.
+    pub fn tags_start(self) -> usize {
+        self.bytes.len().saturating_sub(self.tag_count().saturating_mul(TAG_LEN))
+    }
+
     fn fields(self) -> Fields<'a> {
         Fields(self.bytes)
     }
@@ -222,8 +242,7 @@ impl<'a> Page<'a> {
 
     /// The bytes that a tag points to, which must lie before the tags.
     fn tagged(self, tag: Tag) -> Result<&'a [u8]> {
-        let tags_at = self.bytes.len().saturating_sub(self.tag_count().saturating_mul(TAG_LEN));
-        let data = self.bytes.get(..tags_at).unwrap_or(&[]);
+        let data = self.bytes.get(..self.tags_start()).unwrap_or(&[]);
         bytes_at(data, tag.start, tag.len).ok_or_else(|| {
             self.damaged(tag.start, format_args!("{} bytes", tag.len), "bytes before the tags")
         })

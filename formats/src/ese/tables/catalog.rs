@@ -12,8 +12,8 @@ use crate::le::{u16_at, u32_at};
 use std::collections::BTreeMap;
 
 /// Object id and root page of the catalog, and of its shadow copy.
-const CATALOG: (u32, u32) = (2, 4);
-const SHADOW: (u32, u32) = (3, 24);
+pub(super) const CATALOG: (u32, u32) = (2, 4);
+pub(super) const SHADOW: (u32, u32) = (3, 24);
 /// Where the catalog's own fixed columns lie, by id from 1, and how long they are: what its rows say of it is not so.
 const LAYOUT: [(u16, usize); 13] = [
     (4, 4),

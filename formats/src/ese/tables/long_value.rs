@@ -43,6 +43,16 @@ impl LongValueId {
         (key.len() == if wide { 8 } else { 4 }).then(|| Self(key.to_vec()))
     }
 
+    /// The id as a number: those with the top bit set are the ids of 8 bytes.
+    pub fn number(&self) -> u64 {
+        self.0.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    /// The place in its value of the chunk with this key, in bytes; `None` if the chunk is not one of this value.
+    pub fn chunk_offset(&self, key: &[u8]) -> Option<u32> {
+        key.strip_prefix(self.0.as_slice())?.as_array().map(|offset| u32::from_be_bytes(*offset))
+    }
+
     /// The least key that is greater than all keys of the value.
     fn end(&self) -> Option<Vec<u8>> {
         let last = self.0.iter().rposition(|byte| *byte != 0xFF)?;
@@ -183,8 +193,7 @@ impl Parts {
     /// The chunk that this entry is, if it lies behind the ones before and inside the value.
     fn chunk(&mut self, entry: Entry, id: &LongValueId) -> Option<Chunk> {
         let key = entry.node().key();
-        let offset = key.strip_prefix(id.0.as_slice()).and_then(|offset| offset.as_array());
-        let Some(offset) = offset.map(|offset| u32::from_be_bytes(*offset)) else {
+        let Some(offset) = id.chunk_offset(&key) else {
             self.wrong(format!("page {} holds a key of {} bytes", entry.pgno(), key.len()));
             return None;
         };

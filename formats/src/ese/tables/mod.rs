@@ -3,10 +3,12 @@
 //! the damaged pages and is named in its place; everything else is given.
 
 pub mod catalog;
+pub mod check;
 pub mod compression;
 pub mod long_value;
 pub mod record;
 pub mod rows;
+pub mod space;
 pub mod text;
 pub mod tree;
 pub mod value;

@@ -425,11 +425,11 @@ impl<F: DatabaseFile> Iterator for Entries<'_, F> {
 
 /// Pages that a walk has entered: bits in blocks of 4,096, made when they are needed.
 #[derive(Default)]
-struct Visited(HashMap<u32, Box<[u64; 64]>>);
+pub(super) struct Visited(HashMap<u32, Box<[u64; 64]>>);
 
 impl Visited {
     /// Answers whether the page was not there yet.
-    fn add(&mut self, pgno: u32) -> bool {
+    pub fn add(&mut self, pgno: u32) -> bool {
         let block = self.0.entry(pgno / 4096).or_insert_with(|| Box::new([0; 64]));
         let (word, bit) = (&mut block[pgno as usize / 64 % 64], 1 << (pgno % 64));
         let new = *word & bit == 0;

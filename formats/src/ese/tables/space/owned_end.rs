@@ -1,9 +1,11 @@
-//! How far a database owns its file: the trees of owned extents (reference, database.md section 7).
+//! How far a database owns its file: the end of its last owned extent. For callers that have pages and no database yet: a
+//! backup asks while the bytes pass.
 
-use super::page::Page;
-use super::page::checksum::{self, PageState};
-use super::page_size_of_field;
+use super::extent_of;
 use crate::error::{Error, Result};
+use crate::ese::page::Page;
+use crate::ese::page::checksum::{self, PageState};
+use crate::ese::page_size_of_field;
 use std::io;
 
 /// Object id of the database itself.
@@ -53,13 +55,11 @@ pub fn owned_end(
     Ok(None)
 }
 
-/// The key of the last extent is the big-endian number of its last page.
 fn last_extent_end(page: Page<'_>) -> Option<u32> {
     for node in page.nodes().rev() {
         let node = node.ok()?;
         if !node.is_deleted() {
-            let key = node.key();
-            return Some(u32::from_be_bytes(*key.as_array()?)).filter(|end| *end != 0);
+            return extent_of(&node)?.1.map(|extent| extent.last);
         }
     }
     None
@@ -129,7 +129,7 @@ mod tests {
     fn a_page_of_another_tree_has_no_known_end() {
         let mut pages = HashMap::from([(2, page(4096, 0x03, 2, &[0, 0, 0, 7], [8, 0, 0, 0]))]);
         assert_eq!(end(4096, &pages), None);
-        pages.insert(2, page(4096, 0x23, 2, &[0, 0, 0, 7], [8, 0, 0, 0]));
+        pages.insert(2, page(4096, 0x23, 2, &[0, 0, 0, 7], [7, 0, 0, 0]));
         assert_eq!(end(4096, &pages), Some(7));
     }
 
