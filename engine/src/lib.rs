@@ -14,6 +14,7 @@ pub mod index;
 pub mod info;
 pub mod integrity;
 pub mod list;
+pub mod logs;
 pub mod memory;
 pub mod plan;
 pub mod pool;

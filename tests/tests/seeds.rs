@@ -8,6 +8,7 @@ use reel_engine::progress::Monitor;
 use reel_engine::verify::verify;
 use reel_formats::ese::PAGE_SIZES;
 use reel_formats::ese::database::Database;
+use reel_formats::ese::log::record::{RecordType, TYPES_END, record_len};
 use reel_formats::ese::page::checksum::{PageState, verify as page_state};
 use reel_formats::ese::tables::Catalog;
 use reel_tape::layout::block::BlockKind;
@@ -78,6 +79,7 @@ fn write_seeds() {
     }
     write("ese_page", "header", &[&[1, 0, 0], &pages[..4096]]);
     write("ese_page", "first-pages", &[&[1, 1, 0], &pages[8192..5 * 4096]]);
+    write_log_seeds();
     for size in PAGE_SIZES {
         let packed = builder::pack(size as usize, &builder::small(size as usize));
         write("ese_tables", &format!("table-{size}"), &[&packed]);
@@ -99,6 +101,64 @@ fn write_seeds() {
             true
         });
     }
+}
+
+/// Records of every type; of some also with what varies.
+fn write_log_seeds() {
+    let known = (0..TYPES_END).map(RecordType).filter(|kind| kind.fixed_len().is_some());
+    let plain: Vec<u8> = known
+        .flat_map(|kind| {
+            let mut record = vec![0; kind.fixed_len().unwrap_or(1)];
+            record[0] = kind.0;
+            record
+        })
+        .collect();
+    // Not those that only containers use.
+    let in_logs = |first: u8, last: u8| {
+        let mut records = Vec::new();
+        let mut at = 0;
+        while let Ok(len) = record_len(&plain[at..]) {
+            if (first..=last).contains(&plain[at]) {
+                records.extend_from_slice(&plain[at..at + len]);
+            }
+            at += len;
+        }
+        records
+    };
+    let with = |kind: RecordType, counts: &[(usize, u16)], tail: &[u8]| {
+        let mut record = vec![0; kind.fixed_len().expect("a known type")];
+        record[0] = kind.0;
+        counts.iter().for_each(|(at, count)| record[*at..at + 2].copy_from_slice(&count.to_le_bytes()));
+        record.extend_from_slice(tail);
+        record
+    };
+    let varied = [
+        with(RecordType::INSERT, &[(44, 2), (46, 3), (48, 4)], b"sxprfdata"),
+        with(RecordType::REPLACE_D, &[(44, 5), (46, 150), (48, 55)], &[2, 0x20, 2, b'x', b'y']),
+        with(RecordType::UNDO_INFO, &[(44, 1), (46, 1), (54, 1)], b"kbd"),
+        with(RecordType::SPLIT2, &[(96, 1), (98, 1), (100, 1), (106, 4)], b"kpqpage"),
+        with(RecordType::MERGE2, &[(86, 1), (92, 4)], b"kpage"),
+        with(RecordType::PAGE_MOVE, &[(88, 2), (92, 2)], b"heta"),
+        with(RecordType::EMPTY_TREE, &[(44, 16)], &[1; 16]),
+        with(RecordType::CREATE_DB, &[(40, 4), (41, 0x0C00)], &[2, 0, 0, 0, b'a', 0, 0, 0]),
+        with(RecordType::MACRO_INFO2, &[(1, 9), (3, 0)], &[1, 1, 0, 0, 0, 7, 0, 0, 0]),
+        with(RecordType::EXTEND_DB, &[(1, 5)], &[1, 9, 0, 0, 0]),
+        with(RecordType::TRACE, &[(3, 2)], b"hi"),
+    ]
+    .concat();
+    write("ese_log", "records", &[&[0], &plain, &varied]);
+    write("ese_log", "segments", &[&[1], &in_logs(4, 39), &varied]);
+    write("ese_log", "segments-new-types", &[&[1], &in_logs(45, 66), &in_logs(78, 101)]);
+    write("ese_log", "sectors", &[&[2], &in_logs(4, 39), &varied]);
+    // A record in two fragments: the first fills its segment.
+    let mut begin = vec![RecordType::FRAGMENT_BEGIN.0];
+    begin.extend_from_slice(&5005u32.to_le_bytes());
+    begin.extend_from_slice(&4049u16.to_le_bytes());
+    begin.extend_from_slice(&with(RecordType::IGNORED10, &[(1, 5000)], &[7; 4044]));
+    let mut rest = vec![RecordType::FRAGMENT.0];
+    rest.extend_from_slice(&956u16.to_le_bytes());
+    rest.extend_from_slice(&[8; 956]);
+    write("ese_log", "fragments", &[&[1], &begin, &rest, &varied]);
 }
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
@@ -126,6 +186,13 @@ fn the_seeds_of_the_fuzz_targets_are_small_and_good() {
         }
         bytes += seed.len();
     }
+    for (name, seed) in seeds("ese_log").iter().filter(|(_, seed)| seed[0] == 0) {
+        let mut at = 1;
+        while at < seed.len() {
+            at += record_len(&seed[at..]).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+    bytes += seeds("ese_log").iter().map(|(_, seed)| seed.len()).sum::<usize>();
     for (name, seed) in seeds("ese_tables") {
         let database = builder::unpack(&seed);
         let database = Database::open(&database[..]).unwrap_or_else(|e| panic!("{name}: {e}"));

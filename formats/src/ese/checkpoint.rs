@@ -1,6 +1,7 @@
 //! Checkpoint files: where redo may start (reference, checkpoint.md).
 
 use super::attachment::{self, Attachment};
+use super::environment::Environment;
 use super::file_type;
 use super::page::checksum::header_xor;
 use super::position::{LgPos, LogTime, Signature};
@@ -32,6 +33,8 @@ pub struct Checkpoint {
     pub incremental_backup_time: LogTime,
     /// The log sequence that it belongs to.
     pub log_signature: Signature,
+    /// The parameters of the instance that wrote it.
+    pub environment: Environment,
     /// The databases attached at the checkpoint; `None` where the writer did not record them.
     pub attachments: Option<Vec<Attachment>>,
 }
@@ -40,10 +43,7 @@ impl Checkpoint {
     /// Reads a checkpoint from the file's first 8,192 bytes, from the first of its two copies whose checksum is good.
     /// The error is JET_errCheckpointCorrupt (-533).
     pub fn parse(file: &[u8]) -> Result<Self> {
-        let copy = [0, COPY_LEN]
-            .into_iter()
-            .filter_map(|at| bytes_at(file, at, COPY_LEN))
-            .find(|copy| is_good(copy));
+        let copy = copies(file).into_iter().flatten().find(|copy| is_good(copy));
         let Some(copy) = copy else {
             let found = format_args!("{} bytes without a good copy", file.len());
             return Err(Error::format("checkpoint", 0, found, "a copy with a good checksum and file type 4")
@@ -60,6 +60,7 @@ impl Checkpoint {
             last_full_backup_checkpoint: fields.lgpos(4),
             checkpoint: fields.lgpos(12),
             log_signature: fields.signature(20),
+            environment: Environment::read(copy, 48),
             full_backup: fields.lgpos(615),
             full_backup_time: fields.logtime(623),
             incremental_backup: fields.lgpos(631),
@@ -68,6 +69,15 @@ impl Checkpoint {
             attachments,
         })
     }
+}
+
+/// Which of the two copies in the file's first 8,192 bytes are good.
+pub fn good_copies(file: &[u8]) -> [bool; 2] {
+    copies(file).map(|copy| copy.is_some_and(is_good))
+}
+
+fn copies(file: &[u8]) -> [Option<&[u8]>; 2] {
+    [0, COPY_LEN].map(|at| bytes_at(file, at, COPY_LEN))
 }
 
 fn is_good(copy: &[u8]) -> bool {

@@ -3,6 +3,8 @@
 pub mod attachment;
 pub mod checkpoint;
 pub mod database;
+pub mod dump;
+pub mod environment;
 pub mod header;
 pub mod integrity;
 pub mod log;

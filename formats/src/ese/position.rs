@@ -2,6 +2,7 @@
 //!
 //! Each is shown as the engine's own listings show it.
 
+use super::attachment::text;
 use crate::le::Fields;
 use std::fmt;
 
@@ -108,6 +109,17 @@ impl LogTime {
         u16::from(self.0[6] >> 1) | u16::from(self.0[7] >> 1 & 7) << 7
     }
 
+    /// The moment as in RFC 3339; without an offset if it is local time, of which the offset is not recorded. `None`
+    /// where no time is recorded, or none that there can be.
+    pub fn rfc3339(self) -> Option<String> {
+        let zone = if self.is_utc() { "Z" } else { "" };
+        let (year, month, day) = (self.year(), self.month(), self.day());
+        let (hour, minute, second, milli) = (self.hour(), self.minute(), self.second(), self.millisecond());
+        (!self.is_zero()).then(|| {
+            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}{zone}")
+        })
+    }
+
     fn write_without_zone(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}/{:02}/{:04} ", self.month(), self.day(), self.year())?;
         write!(f, "{:02}:{:02}:{:02}.{:03}", self.hour(), self.minute(), self.second(), self.millisecond())
@@ -141,6 +153,16 @@ impl Signature {
     pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         let fields = Fields(&bytes);
         Self { random: fields.u32(0), created: LogTime(fields.array(4)), computer: fields.array(12) }
+    }
+
+    /// The computer name as text.
+    pub fn computer_name(&self) -> String {
+        text(&self.computer)
+    }
+
+    /// Whether there is none: the file was never part of what the signature would name.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -223,6 +245,8 @@ mod tests {
         assert_eq!(LogTime::default().to_string(), "00/00/1900 00:00:00.000 LOC");
         let time = LogTime([0x12, 8, 0x0B, 9, 9, 0x7D, 0x8B, 2]);
         assert_eq!(time.to_string(), "09/09/2025 11:08:18.197 UTC");
+        assert_eq!(time.rfc3339().as_deref(), Some("2025-09-09T11:08:18.197Z"));
+        assert_eq!(LogTime::default().rfc3339(), None);
         let signature = Signature { random: 7, created: time, computer: [0; 16] };
         assert_eq!(signature.to_string(), "Create time:09/09/2025 11:08:18.197 Rand:7 Computer:");
     }

@@ -1,7 +1,8 @@
 //! The header of a transaction log file (reference, log.md section 2).
 
 use crate::error::{Error, Result};
-use crate::ese::attachment::{self, Attachment, text};
+use crate::ese::attachment::{self, Attachment};
+use crate::ese::environment::Environment;
 use crate::ese::page::checksum::header_xor;
 use crate::ese::position::{LgPos, LogTime, Signature};
 use crate::ese::{file_type, page_size_of_field};
@@ -11,7 +12,6 @@ use crate::le::{Fields, bytes_at};
 pub const HEADER_LEN: usize = 4096;
 const JET_LOG_CORRUPT: i32 = -501;
 const ATTACHMENTS_AT: usize = 671;
-const PATH_LEN: usize = 261;
 
 /// What a log file's header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,12 +40,20 @@ pub struct LogHeader {
     pub update_minor: u32,
     /// The log sequence that it belongs to.
     pub signature: Signature,
-    /// Folder of the checkpoint when the log was made; for people only.
-    pub system_path: String,
-    /// Folder of the logs when the log was made; for people only.
-    pub log_path: String,
+    /// The header's own checksum.
+    pub checksum: u32,
+    /// The parameters of the instance that made the log.
+    pub environment: Environment,
+    /// The log was made of the space kept in reserve.
+    pub from_reserve: bool,
     /// Circular logging was on.
     pub circular: bool,
+    /// Circular logging was on in an earlier generation: older logs may be gone.
+    pub circular_before: bool,
+    /// A code for how the sectors of the disk compare with those of the log; 0 where the writer did not say.
+    pub disk_sector_code: u8,
+    /// Format version of the engine that made the log; for people only, 0 in older formats.
+    pub engine_version: u32,
     /// The checkpoint when the log was made.
     pub checkpoint: LgPos,
     /// XOR of the checksums of all segments of the generation before; meaningful from update minor 13 on.
@@ -96,9 +104,13 @@ impl LogHeader {
             update_major: fields.u32(40),
             update_minor: fields.u32(648),
             signature: fields.signature(44),
-            system_path: text(fields.tail(72, PATH_LEN)),
-            log_path: text(fields.tail(72 + PATH_LEN, PATH_LEN)),
+            checksum: stored,
+            environment: Environment::read(header, 72),
+            from_reserve: fields.u8(639) & 1 != 0,
             circular: fields.u8(639) & 2 != 0,
+            circular_before: fields.u8(639) & 4 != 0,
+            disk_sector_code: fields.u8(652),
+            engine_version: fields.u32(661),
             checkpoint: fields.lgpos(640),
             previous_checksum: fields.u64(653),
             attachments,

@@ -7,7 +7,9 @@ use crate::error::{Error, Result};
 use crate::le::{Fields, bytes_at};
 use std::fmt;
 
-const MAGIC: u32 = 0x89AB_CDEF;
+mod fields;
+
+pub(crate) const MAGIC: u32 = 0x89AB_CDEF;
 const PAGE_SIZE_AT: usize = 236;
 const JET_READ_VERIFY_FAILURE: i32 = -1018;
 const JET_DATABASE_CORRUPTED: i32 = -1206;
@@ -59,10 +61,10 @@ impl fmt::Display for DatabaseState {
             Self::DirtyShutdown => "Dirty Shutdown",
             Self::CleanShutdown => "Clean Shutdown",
             Self::BeingConverted => "Being Converted",
-            Self::ForceDetach => "Force Detach",
+            Self::ForceDetach => "Force Detach Replay Error",
             Self::IncrementalReseedInProgress => "Incremental Reseed In Progress",
             Self::DirtyAndPatchedShutdown => "Dirty and Patched Shutdown",
-            Self::RevertInProgress => "Revert In Progress",
+            Self::RevertInProgress => "Database Revert in Progress",
             Self::Unknown(number) => return write!(f, "Illegal ({number})"),
         })
     }
@@ -75,6 +77,64 @@ pub struct Occurrences {
     pub count: u32,
     /// When last.
     pub last: LogTime,
+    /// How often before that, in a count put aside; 0 where no such count is kept.
+    pub earlier: u32,
+}
+
+/// How a backup was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackupKind {
+    /// 0: streamed by the engine.
+    Streaming,
+    /// 1: a snapshot of the volume by the operating system.
+    OsSnapshot,
+    /// 2: a snapshot.
+    Snapshot,
+    /// 3: of another copy, on behalf of this one.
+    Surrogate,
+    /// A number without meaning.
+    Unknown(u32),
+}
+
+impl BackupKind {
+    /// The kind that this number stands for.
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Streaming,
+            1 => Self::OsSnapshot,
+            2 => Self::Snapshot,
+            3 => Self::Surrogate,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+/// How often and from when to when a database was taken back to a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reverts {
+    /// How often.
+    pub count: u32,
+    /// The moment that the last one left.
+    pub from: LogTime,
+    /// The moment that it went back to.
+    pub to: LogTime,
+    /// Pages that it wrote.
+    pub pages: u32,
+    /// The last commit before it.
+    pub last_commit: LgPos,
+}
+
+/// How far the engine's background scan of a database has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ScanProgress {
+    /// When the last complete scan ended.
+    pub finished: LogTime,
+    /// When the running scan began.
+    pub started: LogTime,
+    /// Highest page up to which every page was scanned.
+    pub highest_continuous_page: u32,
+    /// Highest page scanned.
+    pub highest_page: u32,
 }
 
 /// What a database header says.
@@ -146,8 +206,10 @@ pub struct DatabaseHeader {
     pub pre_redo_min_consistent: u32,
     /// Repairs since the last backup; a repaired file cannot take its older logs.
     pub repairs: Occurrences,
-    /// Repairs before that.
-    pub old_repair_count: u32,
+    /// Incremental reseeds: pages taken over from another copy.
+    pub reseeds: Occurrences,
+    /// Single pages patched from another copy.
+    pub page_patches: Occurrences,
     /// Update counter of the last scrub.
     pub scrub_dbtime: u64,
     /// When it was scrubbed.
@@ -162,22 +224,46 @@ pub struct DatabaseHeader {
     pub extends: Occurrences,
     /// Times the file shrank.
     pub shrinks: Occurrences,
+    /// Times unused parts of the file were given back to the file system.
+    pub trim_count: u32,
+    /// Times the file was taken back to a snapshot.
+    pub reverts: Reverts,
+    /// What the engine's background scan of the database has reached.
+    pub scan: ScanProgress,
+    /// Pages converted from old formats: pages, pages freed, space map pages. Obsolete.
+    pub upgraded_pages: [u32; 3],
     /// Last full backup.
     pub full_backup: BackupInfo,
+    /// How that backup was made.
+    pub full_backup_kind: BackupKind,
     /// Last incremental backup.
     pub incremental_backup: BackupInfo,
+    /// How that backup was made.
+    pub incremental_backup_kind: BackupKind,
     /// Last copy backup.
     pub copy_backup: BackupInfo,
+    /// How that backup was made.
+    pub copy_backup_kind: BackupKind,
     /// Last differential backup.
     pub differential_backup: BackupInfo,
+    /// How that backup was made.
+    pub differential_backup_kind: BackupKind,
     /// Not zero if this file is itself a streaming backup copy.
     pub current_full_backup: BackupInfo,
     /// Not zero if this file is itself a snapshot backup copy.
     pub current_snapshot: BackupInfo,
     /// Whether the header has no shadow copy.
     pub shadowing_disabled: bool,
+    /// Tells states of the header apart, so that a flush map can be matched to it.
+    pub header_flush_signature: Signature,
+    /// The flush map (`.jfm`) that belongs to it.
+    pub flush_map_signature: Signature,
+    /// The revert snapshot that belongs to it.
+    pub snapshot_signature: Signature,
     /// Windows version of the last writer: major, minor, build, service pack.
     pub os_version: [u32; 4],
+    /// Version of the tables by which Windows sorts text; all ones in newer formats, which keep it in each index.
+    pub sort_version: u64,
     /// Whether the file type field says database; old files have 0 there.
     pub has_file_type: bool,
 }
@@ -237,62 +323,6 @@ impl DatabaseHeader {
         let found = format_args!("{} bytes without a good header", head.len());
         Err(Error::format("database header", 0, found, "a header or its shadow copy with a good checksum")
             .with_jet(JET_READ_VERIFY_FAILURE))
-    }
-
-    fn from_fields(fields: Fields<'_>, page_size: u32) -> Self {
-        let occurrences = |at| Occurrences { count: fields.u32(at), last: fields.logtime(at + 4) };
-        Self {
-            checksum: fields.u32(0),
-            version: fields.u32(8),
-            update_major: fields.u32(232),
-            update_minor: fields.u32(644),
-            create_version: fields.u32(340),
-            create_update: fields.u32(344),
-            engine_version: fields.u32(648),
-            page_size,
-            state: DatabaseState::from_number(fields.u32(52)),
-            dbtime: fields.u64(16),
-            last_objid: fields.u32(212),
-            dbid: fields.u32(104),
-            signature: fields.signature(24),
-            log_signature: fields.signature(108),
-            consistent: fields.lgpos(56),
-            consistent_time: fields.logtime(64),
-            attached: fields.lgpos(80),
-            attached_time: fields.logtime(72),
-            detached: fields.lgpos(96),
-            detached_time: fields.logtime(88),
-            reattached: fields.lgpos(572),
-            reattached_time: fields.logtime(564),
-            last_resize: fields.lgpos(656),
-            min_required: fields.u32(296),
-            max_required: fields.u32(300),
-            max_required_time: fields.logtime(672),
-            max_committed: fields.u32(416),
-            max_committed_time: fields.logtime(348),
-            min_consistent: fields.u32(640),
-            recovering: fields.u32(536),
-            pre_redo_min_consistent: fields.u32(680),
-            pre_redo_min_required: fields.u32(684),
-            repairs: occurrences(240),
-            old_repair_count: fields.u32(364),
-            scrub_dbtime: fields.u64(280),
-            scrub_time: fields.logtime(288),
-            ecc_fixed: occurrences(368),
-            ecc_failed: occurrences(384),
-            bad_checksums: occurrences(400),
-            extends: occurrences(540),
-            shrinks: occurrences(552),
-            full_backup: fields.backup(136),
-            incremental_backup: fields.backup(160),
-            current_full_backup: fields.backup(184),
-            current_snapshot: fields.backup(316),
-            copy_backup: fields.backup(420),
-            differential_backup: fields.backup(444),
-            shadowing_disabled: fields.u8(208) & 1 != 0,
-            os_version: [216, 220, 224, 228].map(|at| fields.u32(at)),
-            has_file_type: fields.u32(file_type::AT) == file_type::DATABASE,
-        }
     }
 }
 
