@@ -171,6 +171,7 @@ impl Replay<'_> {
             (header.consistent, header.detached) = (position, position);
             header.state = DatabaseState::CleanShutdown;
             header.dbtime = database.dbtime;
+            header.last_objid = database.objid;
             // What follows begins from a clean file.
             if position.generation >= database.max_required {
                 database.max_required = 0;

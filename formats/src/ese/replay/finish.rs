@@ -65,6 +65,7 @@ pub(super) fn close(db: &mut Rebuilt, end: End, closed: LogTime, seed: u64) -> R
     }
     let header = &db.header;
     let page = &mut db.header_page;
+    put(page, 72, closed.to_bytes());
     put(page, 80, header.attached.to_bytes());
     put(page, 104, header.dbid.to_le_bytes());
     put(page, 108, header.log_signature.to_bytes());
@@ -99,7 +100,12 @@ pub(super) fn close(db: &mut Rebuilt, end: End, closed: LogTime, seed: u64) -> R
         }
         End::Dirty { first_generation, last_generation, last_created } => {
             put(page, 52, STATE_DIRTY.to_le_bytes());
+            // As the last detach in the logs left them; those of the base if there was none.
+            put(page, 16, header.dbtime.to_le_bytes());
+            put(page, 212, header.last_objid.to_le_bytes());
             put(page, 56, header.consistent.to_bytes());
+            put(page, 96, [0; LgPos::LEN]);
+            put(page, 88, [0; LogTime::LEN]);
             for at in [296, 640] {
                 put(page, at, first_generation.to_le_bytes());
             }
