@@ -11,6 +11,9 @@ pub mod limits;
 pub mod machine;
 pub mod memory;
 pub mod model;
+pub mod rebuild;
+pub mod rebuild_table;
+pub mod samples;
 pub mod table;
 
 /// What ends a benchmark.

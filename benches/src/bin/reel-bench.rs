@@ -1,18 +1,22 @@
 //! `reel-bench`: prints what backup and restore reach beside the limits of this machine, or checks their peak memory.
 
 use reel_benches::cases::Cases;
-use reel_benches::{Result, integrity, machine, memory, table};
-use std::path::PathBuf;
+use reel_benches::samples::Case;
+use reel_benches::{Result, integrity, machine, memory, rebuild, rebuild_table, table};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
+       reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
 
 Without either: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
 the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
 With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
+With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
+decoding their logs alone and beside the engine that wrote them, and its peak memory with 96 and 512 MiB.
 FOLDER (default: the temporary folder) gets a folder of its own that is removed at the end.
 Exit code 1: a ratio or a peak misses what it must reach.";
 
@@ -24,7 +28,9 @@ struct Arguments {
     json: bool,
     rss: bool,
     k: bool,
+    rebuild: bool,
     rss_step: Option<String>,
+    rebuild_step: Option<u64>,
 }
 
 impl Arguments {
@@ -40,8 +46,10 @@ impl Arguments {
                 "--json" => arguments.json = true,
                 "--rss" => arguments.rss = true,
                 "--k" => arguments.k = true,
-                // What `--rss` starts itself as.
+                "--rebuild" => arguments.rebuild = true,
+                // What `--rss` and `--rebuild` start themselves as.
                 "--rss-step" => arguments.rss_step = Some(value()?),
+                "--rebuild-step" => arguments.rebuild_step = Some(value()?.parse()?),
                 // Given by `cargo bench`.
                 "--bench" => {}
                 _ => return Err(format!("{word} is not known\n{USAGE}").into()),
@@ -81,6 +89,11 @@ fn run(arguments: Arguments) -> Result<bool> {
         println!("{}", memory::step(&step, &parent, arguments.size.unwrap_or(4 << 30))?);
         return Ok(true);
     }
+    let cores = arguments.threads.unwrap_or_else(machine::cores);
+    if let Some(bound) = arguments.rebuild_step {
+        println!("{}", rebuild::step(&parent, bound, cores)?);
+        return Ok(true);
+    }
     let folder = tempfile::Builder::new().prefix("reel-bench-").tempdir_in(parent)?;
     if arguments.rss {
         let size = arguments.size.unwrap_or(4 << 30);
@@ -91,7 +104,9 @@ fn run(arguments: Arguments) -> Result<bool> {
         }
         return Ok(peaks.iter().all(|peak| *peak <= bound));
     }
-    let cores = arguments.threads.unwrap_or_else(machine::cores);
+    if arguments.rebuild {
+        return rebuilds(folder.path(), cores, arguments.json);
+    }
     if arguments.k {
         let rates = integrity::measure(folder.path(), arguments.size.unwrap_or(4 << 30), cores)?;
         print!("{}", integrity::markdown(&rates));
@@ -105,4 +120,22 @@ fn run(arguments: Arguments) -> Result<bool> {
         print!("{}", table::markdown(cases.limits(), &rows, cores));
     }
     Ok(!rows.iter().any(|row| row.fails(cores)))
+}
+
+/// Gives whether every peak stays in its bound.
+fn rebuilds(folder: &Path, cores: usize, as_json: bool) -> Result<bool> {
+    let (mut rows, mut peaks) = (Vec::new(), Vec::new());
+    for name in rebuild::CASES {
+        let own = tempfile::Builder::new().prefix(name).tempdir_in(folder)?;
+        let Some(case) = Case::unpack(name, own.path())? else { continue };
+        let (more_rows, more_peaks) = rebuild::measure(&case, cores)?;
+        rows.extend(more_rows);
+        peaks.extend(more_peaks);
+    }
+    if as_json {
+        println!("{:#}", rebuild_table::json(&rows, &peaks));
+    } else {
+        print!("{}", rebuild_table::markdown(&rows, &peaks));
+    }
+    Ok(!peaks.iter().any(rebuild::Peak::fails))
 }
