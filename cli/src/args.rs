@@ -1,6 +1,7 @@
 //! The flags: the one place from which help, completions and the man page come.
 
 pub mod ese;
+pub mod rebuild;
 
 use crate::output::ReportTo;
 use crate::size;
@@ -36,6 +37,8 @@ pub enum Command {
     Backup(Backup),
     /// Restore a set or some of its streams, verified, in one forward pass
     Restore(Restore),
+    /// Rebuild databases from a base and their transaction logs
+    Rebuild(rebuild::Rebuild),
     /// List the sets of a pool, or the streams of a set
     List(List),
     /// Read and check every block and every chunk of a pool; nothing is written
@@ -66,6 +69,7 @@ impl Command {
     pub fn report_to(&self) -> ReportTo {
         match self {
             Command::Restore(args) => args.report_to(),
+            Command::Rebuild(args) => args.json.report_to(),
             Command::Ese(command) => command.report_to(),
             Command::Backup(Backup { json, .. })
             | Command::List(List { json, .. })

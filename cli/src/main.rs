@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Backup(args) => commands::backup::run(args),
         Command::Restore(args) => commands::restore::run(args),
+        Command::Rebuild(args) => commands::rebuild::run(args),
         Command::List(args) => commands::list::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Scan(args) => commands::scan::run(args),

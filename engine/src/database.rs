@@ -25,15 +25,12 @@ impl LocalFile {
     }
 }
 
-impl DatabaseFile for LocalFile {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+impl LocalFile {
+    /// Reads what stands at `offset`; less than the buffer is long only at the end.
+    pub(crate) fn read_fully(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, offset.saturating_add(filled as u64)) {
+            match file.read_at(rest, offset.saturating_add(filled as u64)) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -41,5 +38,15 @@ impl DatabaseFile for LocalFile {
             }
         }
         Ok(filled)
+    }
+}
+
+impl DatabaseFile for LocalFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        Self::read_fully(&self.file, offset, buffer)
     }
 }

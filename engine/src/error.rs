@@ -38,7 +38,7 @@ pub enum Class {
 
 /// A failure: its class, the object it happened on, the byte position where one is known, and a sentence.
 #[derive(Debug, thiserror::Error)]
-#[error("{object}{at}: {sentence}", at = At(*.position))]
+#[error("{object}{at}: {sentence}{number}", at = At(*.position), number = Number(*.jet))]
 pub struct Error {
     class: Class,
     object: String,
@@ -79,14 +79,30 @@ impl Error {
         use reel_formats::error::Error as Formats;
         match error {
             Formats::Format { object, position, found, expected, jet } => {
-                let class = if jet == Some(-1018) { Class::Checksum } else { Class::Format };
+                let class = jet.map_or(Class::Format, Self::class_of_jet);
                 let sentence = format!("found {found}, expected {expected}");
                 Self { jet, ..Self::new(class, format!("{file}, {object}"), sentence).at(position) }
             }
             Formats::Read { object, position, source } => {
                 Self::io(format!("{file}, {object}"), "cannot read", source).at(position)
             }
+            Formats::Write { object, position, source } => {
+                Self::io(format!("{file}, {object}"), "cannot write", source).at(position)
+            }
             other => Self::new(Class::Format, file, other.to_string()),
+        }
+    }
+
+    /// The class of a failure that has a number of ESE's: checksum for -1018, missing log for logs that are not there,
+    /// state for files that do not belong together, otherwise format.
+    pub fn class_of_jet(jet: i32) -> Class {
+        match jet {
+            -1018 => Class::Checksum,
+            -509 | -515 | -528 | -543 | -557 | -565 | -582 => Class::MissingLog,
+            -532..=-530 | -539 | -544 | -550 | -551 | -566 | -567 | -590 | -615 | -625 | -1216 => {
+                Class::State
+            }
+            _ => Class::Format,
         }
     }
 
@@ -143,6 +159,15 @@ struct At(Option<u64>);
 impl fmt::Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |position| write!(f, " at byte {position}"))
+    }
+}
+
+/// Shows the number that administrators know, if there is one.
+struct Number(Option<i32>);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |number| write!(f, " (ESE error {number})"))
     }
 }
 

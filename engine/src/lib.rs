@@ -19,6 +19,7 @@ pub mod memory;
 pub mod plan;
 pub mod pool;
 pub mod progress;
+pub mod rebuild;
 pub mod restore;
 pub mod root;
 pub mod source;

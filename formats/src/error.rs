@@ -1,5 +1,6 @@
 //! The one error type of this crate.
 
+use crate::ese::position::LgPos;
 use std::fmt::Display;
 use std::io;
 
@@ -34,6 +35,16 @@ pub enum Error {
         /// What the reader said.
         source: io::Error,
     },
+    /// The caller's writer failed.
+    #[error("cannot write {object} at byte {position}: {source}")]
+    Write {
+        /// What was being written.
+        object: String,
+        /// Where, in bytes from the object's start.
+        position: u64,
+        /// What the writer said.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -56,11 +67,20 @@ impl Error {
         self
     }
 
+    /// The same error, met while the log record at `position` was replayed.
+    pub fn at_record(mut self, position: LgPos, name: &str) -> Self {
+        let (Self::Format { object, .. } | Self::Read { object, .. } | Self::Write { object, .. }) =
+            &mut self;
+        let LgPos { generation, sector, byte } = position;
+        *object = format!("{object} (log record {generation:08X},{sector:04X},{byte:04X} {name})");
+        self
+    }
+
     /// The ESE error number, where there is one.
     pub fn jet(&self) -> Option<i32> {
         match self {
             Self::Format { jet, .. } => *jet,
-            Self::Read { .. } => None,
+            Self::Read { .. } | Self::Write { .. } => None,
         }
     }
 }

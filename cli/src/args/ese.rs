@@ -25,12 +25,12 @@ pub enum Ese {
     Logs(Logs),
     /// Check every page against its checksum and number, with the figures of `eseutil /k`
     K(K),
+    /// List the records of a transaction log, or count them by type
+    Log(Log),
     /// Print which tree owns how many pages and how many are free, as `eseutil /ms` does
     Space(Space),
     /// Check the structure: trees, links, space, catalog, indexes, long values; needs a clean database
     Check(Check),
-    /// List the records of a transaction log, or count them by type
-    Log(Log),
     /// List the tables of a database, those of the system among them
     Tables(Tables),
     /// Print the rows of a table, in the order of its primary key
@@ -48,9 +48,9 @@ impl Ese {
             | Ese::Ml(Ml { json, .. })
             | Ese::Logs(Logs { json, .. })
             | Ese::K(K { json, .. })
+            | Ese::Log(Log { json, .. })
             | Ese::Space(Space { json, .. })
             | Ese::Check(Check { json, .. })
-            | Ese::Log(Log { json, .. })
             | Ese::Tables(Tables { json, .. })
             | Ese::Diff(Diff { json, .. }) => json.report_to(),
             // Its lines of JSON are no report.

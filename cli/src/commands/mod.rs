@@ -6,6 +6,7 @@ pub mod ese;
 pub mod info;
 pub mod list;
 pub mod manual;
+pub mod rebuild;
 pub mod restore;
 pub mod scan;
 pub mod verify;

@@ -197,8 +197,7 @@ impl Writer {
             && let Some(page) = member.tally.bad.first()
         {
             let object = String::from_utf8_lossy(&open.name).into_owned();
-            let sentence =
-                format!("page {page} fails its checksum (JET -1018), and --on-bad-page fail was asked for");
+            let sentence = format!("page {page} fails its checksum, and --on-bad-page fail was asked for");
             return Err(Error::new(Class::Checksum, object, sentence).with_jet(-1018));
         }
         open.root.parts(&member.roots);

@@ -6,7 +6,7 @@ pub mod pass;
 pub mod read_at;
 mod report;
 mod spool;
-mod target;
+pub(crate) mod target;
 
 pub use report::{DamagedStream, RestoreReport};
 

@@ -10,6 +10,7 @@ pub mod integrity;
 pub mod log;
 pub mod page;
 pub mod position;
+pub mod replay;
 pub mod tables;
 
 pub use tables::space::owned_end;

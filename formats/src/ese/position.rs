@@ -120,6 +120,38 @@ impl LogTime {
         })
     }
 
+    /// A moment in UTC; `None` for a year that the form cannot hold.
+    #[allow(clippy::too_many_arguments, reason = "a date and a time have so many parts")]
+    pub fn utc(
+        year: u32,
+        month: u8,
+        day: u8,
+        hour: u8,
+        minute: u8,
+        second: u8,
+        millisecond: u16,
+    ) -> Option<Self> {
+        let year = u8::try_from(year.checked_sub(1900)?).ok()?;
+        let (low, high) = ((millisecond & 0x7F) as u8, (millisecond >> 7 & 7) as u8);
+        Some(Self([second, minute, hour, day, month, year, low << 1 | 1, high << 1]))
+    }
+
+    /// Whether it is later than `other`; local time and UTC are not told apart.
+    pub fn is_later_than(self, other: Self) -> bool {
+        let parts = |time: Self| {
+            (
+                time.year(),
+                time.month(),
+                time.day(),
+                time.hour(),
+                time.minute(),
+                time.second(),
+                time.millisecond(),
+            )
+        };
+        parts(self) > parts(other)
+    }
+
     fn write_without_zone(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}/{:02}/{:04} ", self.month(), self.day(), self.year())?;
         write!(f, "{:02}:{:02}:{:02}.{:03}", self.hour(), self.minute(), self.second(), self.millisecond())
@@ -153,6 +185,15 @@ impl Signature {
     pub fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
         let fields = Fields(&bytes);
         Self { random: fields.u32(0), created: LogTime(fields.array(4)), computer: fields.array(12) }
+    }
+
+    /// The bytes that hold this signature.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..4].copy_from_slice(&self.random.to_le_bytes());
+        bytes[4..12].copy_from_slice(&self.created.0);
+        bytes[12..].copy_from_slice(&self.computer);
+        bytes
     }
 
     /// The computer name as text.

@@ -251,7 +251,7 @@ impl Records<'_> {
     }
 }
 
-fn refuse_unknown(header: &LogHeader) -> Result<()> {
+pub(super) fn refuse_unknown(header: &LogHeader) -> Result<()> {
     let known =
         KNOWN_FORMATS.iter().any(|(major, update)| header.major == *major && header.update_major <= *update);
     if known {

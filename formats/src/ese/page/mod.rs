@@ -2,6 +2,7 @@
 
 pub mod checksum;
 mod checksum_simd;
+pub mod edit;
 pub mod node;
 mod parity;
 

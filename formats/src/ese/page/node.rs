@@ -4,7 +4,7 @@ use crate::le::{bytes_at, u16_at};
 
 /// Flag of a tag or node: the key's beginning stands in the external header.
 pub(super) const COMPRESSED: u8 = 4;
-const DELETED: u8 = 2;
+pub(super) const DELETED: u8 = 2;
 const VERSIONED: u8 = 1;
 /// The upper bits of both counts may hold flags.
 const COUNT_MASK: u16 = 0x1FFF;

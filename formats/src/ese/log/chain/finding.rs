@@ -118,38 +118,41 @@ impl FindingKind {
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Finding { generation, name, kind } = self;
-        write!(f, "{name}: ")?;
-        match kind {
-            FindingKind::Missing { last, .. } if last == generation => f.write_str("missing"),
-            FindingKind::Missing { last, .. } => write!(f, "missing, and all up to generation {last:#x}"),
-            FindingKind::Foreign { signature } => {
-                write!(f, "is of another sequence of logs ({signature})")
-            }
+impl Finding {
+    /// What is wrong, in a sentence without the name of the file.
+    pub fn sentence(&self) -> String {
+        let generation = self.generation;
+        match &self.kind {
+            FindingKind::Missing { last, .. } if *last == generation => "missing".into(),
+            FindingKind::Missing { last, .. } => format!("missing, and all up to generation {last:#x}"),
+            FindingKind::Foreign { signature } => format!("is of another sequence of logs ({signature})"),
             FindingKind::Time { said, made } => {
-                write!(f, "says that the log before it was made {said}, but that was made {made}")
+                format!("says that the log before it was made {said}, but that was made {made}")
             }
-            FindingKind::Checksum { said, computed } => write!(
-                f,
+            FindingKind::Checksum { said, computed } => format!(
                 "says that the log before it has the accumulated checksum {said:#018x}, but it has {computed:#018x}"
             ),
             FindingKind::PageSize { this, before } => {
-                write!(f, "is for pages of {this} bytes, the log before it for {before}")
+                format!("is for pages of {this} bytes, the log before it for {before}")
             }
             FindingKind::Length { found, expected } => {
-                write!(f, "has {found} bytes, expected {expected} as its header says")
+                format!("has {found} bytes, expected {expected} as its header says")
             }
             FindingKind::Name { named } => {
-                write!(f, "is named for generation {named:#x}, but is {generation:#x} by its header")
+                format!("is named for generation {named:#x}, but is {generation:#x} by its header")
             }
-            FindingKind::Version => f.write_str("has a format newer than is known, or too old"),
-            FindingKind::Damaged { sentence, .. } => f.write_str(sentence),
-            FindingKind::TornEnd { sentence } => write!(f, "ends torn, as after a crash: {sentence}"),
-            FindingKind::NoCurrent => f.write_str("the log being written is not there"),
-        }?;
-        match kind.jet() {
+            FindingKind::Version => "has a format newer than is known, or too old".into(),
+            FindingKind::Damaged { sentence, .. } => sentence.clone(),
+            FindingKind::TornEnd { sentence } => format!("ends torn, as after a crash: {sentence}"),
+            FindingKind::NoCurrent => "the log being written is not there".into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.sentence())?;
+        match self.kind.jet() {
             Some(number) => write!(f, " (ESE error {number})"),
             None => Ok(()),
         }

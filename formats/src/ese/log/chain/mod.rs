@@ -12,7 +12,7 @@ pub use name::{LogName, is_never_begun};
 
 use super::end::LogEnd;
 use super::header::LogHeader;
-use super::reader::LogFile;
+use super::reader::{LogFile, refuse_unknown};
 use super::record::Record;
 use crate::error::Result;
 use crate::ese::position::Signature;
@@ -56,6 +56,15 @@ impl Member {
             Err(error) => (None, Vec::new(), error.jet()),
         };
         Ok(Self { name: name.into(), file_len, header, end, attaches, refused })
+    }
+
+    /// A log of which only the header was read: what stands behind it is not judged.
+    pub fn of_header(name: impl Into<String>, file_len: u64, header: LogHeader) -> Self {
+        let refused = match refuse_unknown(&header) {
+            Err(error) => error.jet(),
+            Ok(()) => (file_len != header.file_len()).then_some(finding::JET_LOG_FILE_SIZE_MISMATCH),
+        };
+        Self { name: name.into(), file_len, header, end: None, attaches: Vec::new(), refused }
     }
 
     /// A log of which only the header is there to be read, because its file is not as long as the header says.

@@ -1,0 +1,481 @@
+//! Replay: base databases and transaction logs make the databases as they were when the logs ended (reference, replay.md).
+//!
+//! The rules are here; where bytes come from and go to is the caller's: databases through [`RebuildFile`], logs as
+//! [`LogFile`]s in order. A replay is [`Replay::begin`], then for each log [`Replay::log`], then [`Replay::finish`].
+
+mod attach;
+mod attachments;
+pub mod check;
+pub mod counts;
+mod database;
+mod finish;
+mod image;
+mod lines;
+mod macros;
+mod merge;
+mod moves;
+mod pages;
+mod pending;
+mod redo;
+mod report;
+mod session;
+mod space;
+mod split;
+mod stream;
+mod undo;
+mod version;
+
+pub use attachments::{Create, NewDatabase};
+pub use pages::RebuildFile;
+pub use report::{CheckReport, CheckedDatabase, DatabaseReport, LogReport, Report};
+
+use crate::error::{Error, Result};
+use crate::ese::attachment::Attachment;
+use crate::ese::database::HEAD_LEN;
+use crate::ese::header::{DatabaseHeader, DatabaseState};
+use crate::ese::log::reader::{LogFile, LogRecord};
+use crate::ese::log::record::{Record, RecordType};
+use crate::ese::position::{LgPos, LogTime};
+use attach::Entry;
+use attachments::Slot;
+use check::Check;
+use counts::{RecordCounts, Skip};
+use database::Rebuilt;
+use finish::End;
+use redo::Place;
+use session::{Macro, Session};
+use std::collections::{BTreeMap, HashMap};
+use version::Version;
+
+const JET_BAD_LOG_VERSION: i32 = -514;
+const JET_REQUIRED_LOGS_MISSING: i32 = -543;
+const JET_COMMITTED_LOGS_MISSING: i32 = -582;
+const JET_ATTACHED_MISMATCH: i32 = -1216;
+const JET_LOG_SET_MISMATCH: i32 = -539;
+
+/// How a replay is to be done.
+pub struct Options<'h> {
+    /// Memory for pages, in bytes, shared by all databases.
+    pub memory: u64,
+    /// What databases that the logs create are made by; without it they are passed over.
+    pub create: Option<Create<'h>>,
+    /// Whether the changes of open transactions are taken back at the end. If not, the databases stay dirty and more
+    /// logs can follow.
+    pub undo: bool,
+    /// Whether a database may be finished although logs with committed work for it are missing.
+    pub allow_loss: bool,
+    /// When the databases are closed, for their headers.
+    pub closed: LogTime,
+    /// What the new signatures in headers are made from.
+    pub seed: u64,
+    /// Change nothing: hold each page change against the page's update counter alone, whatever the attachments say. Such a
+    /// replay is ended by [`Replay::finish_check`].
+    pub check: bool,
+}
+
+/// A replay under way.
+pub struct Replay<'h> {
+    options: Options<'h>,
+    databases: Vec<Rebuilt>,
+    slots: [Slot; 8],
+    sessions: BTreeMap<u16, Session>,
+    /// Versions that an earlier replay left open, by session and number.
+    earlier: HashMap<u16, HashMap<u32, Version>>,
+    none: HashMap<u32, Version>,
+    stream: stream::Stream,
+    position: LgPos,
+    /// Where the last ShutDown mark stands that no end of the engine followed yet.
+    shut_down_mark: Option<LgPos>,
+    /// Whether the last record that is not fill ended the engine.
+    clean_shutdown: bool,
+    /// Whether the last log was left before its end.
+    stopped: bool,
+    log: LogReport,
+}
+
+impl<'h> Replay<'h> {
+    /// A replay without databases.
+    pub fn new(options: Options<'h>) -> Self {
+        Self {
+            options,
+            databases: Vec::new(),
+            slots: Default::default(),
+            sessions: BTreeMap::new(),
+            earlier: HashMap::new(),
+            none: HashMap::new(),
+            stream: stream::Stream::default(),
+            position: LgPos::default(),
+            shut_down_mark: None,
+            clean_shutdown: false,
+            stopped: false,
+            log: LogReport::default(),
+        }
+    }
+
+    /// Adds a base: `file` is a copy of it, which becomes the rebuilt database. Answers its place.
+    pub fn add_base(&mut self, name: &str, file: Box<dyn RebuildFile>) -> Result<usize> {
+        let mut head = vec![0; HEAD_LEN];
+        let read = file.read_at(0, &mut head).map_err(|source| Error::Read {
+            object: name.to_owned(),
+            position: 0,
+            source,
+        })?;
+        let (header, copies) = DatabaseHeader::find(head.get(..read).unwrap_or(&head))?;
+        let size = header.page_size as usize;
+        let at = if copies.primary_good { 0 } else { size };
+        let page = head.get(at..at + size).unwrap_or(&[]).to_vec();
+        let mut database = Rebuilt::new(name.to_owned(), file, header, page, self.options.memory);
+        database.check = self.options.check.then(|| Check::new(self.options.memory));
+        self.push(database)
+    }
+
+    fn push(&mut self, database: Rebuilt) -> Result<usize> {
+        if self.databases.iter().any(|other| other.header.signature == database.header.signature) {
+            return Err(Error::format(&database.name, 24, "the signature of another base", "each base once"));
+        }
+        self.databases.push(database);
+        Ok(self.databases.len() - 1)
+    }
+
+    /// Goes on from a replay that ended without undo: `saved` is what [`Report::pending`] was. The bases must have been
+    /// added before. Versions of other databases are passed over.
+    pub fn resume(&mut self, saved: &[u8]) -> Result<()> {
+        for mut found in pending::from_bytes(saved)? {
+            let of = |database: &Rebuilt| database.header.signature == found.signature;
+            if let Some(index) = self.databases.iter().position(of) {
+                found.version.database = index;
+                self.earlier.entry(found.procid).or_default().insert(found.version.id, found.version);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the next replay needs to know of transactions that are open.
+    fn pending(&self) -> Vec<u8> {
+        let open = self.sessions.iter().filter(|(_, session)| session.level > 0);
+        let versions: Vec<_> = open
+            .flat_map(|(procid, session)| session.versions.iter().map(|version| (*procid, version)))
+            .filter_map(|(procid, version)| {
+                let database = self.databases.get(version.database)?;
+                Some((procid, database.header.signature, version))
+            })
+            .collect();
+        if versions.is_empty() { Vec::new() } else { pending::to_bytes(versions.into_iter()) }
+    }
+
+    /// The generation that the next replay has to begin with: that of the oldest transaction that is open.
+    fn next_generation(&self) -> u32 {
+        let open = self.sessions.values().filter(|session| session.level > 0 || !session.macros.is_empty());
+        let oldest = open.map(|session| session.began).min().unwrap_or(u32::MAX);
+        oldest.min(self.stream.generation())
+    }
+
+    /// Begins at the first record of a log, with the databases that its header says were attached, or with the list of a
+    /// checkpoint.
+    pub fn begin(&mut self, first: &LogFile, attachments: &[Attachment]) -> Result<()> {
+        let header = first.header();
+        self.position =
+            LgPos { generation: header.generation, sector: header.header_sectors as u16, byte: 0 };
+        for attachment in attachments {
+            let entry = Entry {
+                signature: attachment.signature,
+                consistent: attachment.consistent,
+                attached: attachment.attached,
+                log_signature: None,
+                is_record: false,
+            };
+            self.attach(attachment.dbid, &attachment.path, &entry, &header.signature)?;
+        }
+        Ok(())
+    }
+
+    /// Replays one log; `until` may end it before a record. Answers what became of its records.
+    pub fn log(&mut self, log: &LogFile, mut until: impl FnMut(&LogRecord<'_>) -> bool) -> Result<LogReport> {
+        let header = log.header();
+        self.stream.follow(header, log.end())?;
+        for database in &mut self.databases {
+            database.generation = header.generation;
+            database.counts = RecordCounts::default();
+        }
+        self.log = LogReport { generation: header.generation, ..LogReport::default() };
+        let mut records = log.records();
+        while let Some(record) = records.next()? {
+            if until(&record) {
+                self.log.stopped = true;
+                self.stopped = true;
+                break;
+            }
+            self.position = record.position;
+            self.log.records += 1;
+            self.log.bytes += record.bytes.len() as u64;
+            let kind = RecordType(record.bytes.first().copied().unwrap_or(0));
+            self.record(&record).map_err(|error| error.at_record(record.position, kind.name()))?;
+        }
+        let mut report = std::mem::take(&mut self.log);
+        report.databases = self.databases.iter().map(|database| database.counts.clone()).collect();
+        Ok(report)
+    }
+
+    /// Checks what was reached against what each database needs, takes back open transactions, and writes everything.
+    pub fn finish(mut self) -> Result<Report> {
+        self.check_reached()?;
+        let open = self.sessions.values().filter(|session| session.level > 0).count() as u64;
+        let pending = if self.options.undo { Vec::new() } else { self.pending() };
+        let next_generation = self.next_generation();
+        let undone = if self.options.undo { undo::run(&mut self.databases, &mut self.sessions)? } else { 0 };
+        let (time, seed) = (self.options.closed, self.options.seed);
+        let position = self.position;
+        for (index, database) in self.databases.iter_mut().enumerate() {
+            if !database.was_attached {
+                // The logs hold nothing that it has not: it stays as it is.
+                continue;
+            }
+            let attached = self.slots.contains(&Slot::Attached(index));
+            let end = if !attached {
+                let position = database.header.consistent;
+                End::Clean { position, time: database.header.consistent_time }
+            } else if self.options.undo {
+                End::Clean { position, time }
+            } else {
+                End::Dirty {
+                    first_generation: next_generation.max(database.header.attached.generation),
+                    last_generation: self.stream.generation(),
+                    last_created: self.stream.created(),
+                }
+            };
+            finish::close(database, end, time, seed.wrapping_add(index as u64))?;
+            database.header.state = match end {
+                End::Clean { .. } => DatabaseState::CleanShutdown,
+                End::Dirty { .. } => DatabaseState::DirtyShutdown,
+            };
+        }
+        let databases = self.databases.iter().map(|database| DatabaseReport {
+            name: database.name.clone(),
+            state: database.header.state,
+            pages: database.pages.counts,
+        });
+        Ok(Report {
+            databases: databases.collect(),
+            undone,
+            pending,
+            open_transactions: open,
+            position,
+            clean_shutdown: self.clean_shutdown,
+        })
+    }
+
+    /// Ends a replay that changed nothing.
+    pub fn finish_check(self) -> CheckReport {
+        let reached = self.check_reached().err().map(|error| error.to_string());
+        let databases = self.databases.into_iter().filter_map(|database| {
+            let check = database.check?;
+            Some(CheckedDatabase {
+                name: database.name,
+                attached_at: check.attached_at,
+                refusals: check.refusals,
+                misfits: check.misfits,
+                misfit_count: check.misfit_count,
+            })
+        });
+        CheckReport { databases: databases.collect(), refusal: reached, position: self.position }
+    }
+
+    fn check_reached(&self) -> Result<()> {
+        let last = self.stream.generation().saturating_sub(u32::from(self.stopped));
+        for database in &self.databases {
+            let header = &database.header;
+            let refuse = |found: String, expected: String, jet| {
+                Err(Error::format(&database.name, 300, found, expected).with_jet(jet))
+            };
+            let is_ahead = database.was_ahead && header.state == DatabaseState::CleanShutdown;
+            if !database.was_attached && is_ahead && header.consistent.generation <= last {
+                continue;
+            }
+            if !database.was_attached {
+                let (found, jet) = if Some(header.log_signature) == self.stream.signature() {
+                    ("a database that these logs do not attach".to_owned(), JET_ATTACHED_MISMATCH)
+                } else {
+                    (format!("a database of the logs {}", header.log_signature), JET_LOG_SET_MISMATCH)
+                };
+                return refuse(found, "logs that belong to it".to_owned(), jet);
+            }
+            if database.max_required > last {
+                let found = format!("logs up to generation {last}");
+                let expected = format!("logs up to {}, which the database needs", database.max_required);
+                return refuse(found, expected, JET_REQUIRED_LOGS_MISSING);
+            }
+            if header.max_committed > last && !self.options.allow_loss {
+                let found = format!("logs up to generation {last}");
+                let expected = format!("logs up to {}, which hold committed work", header.max_committed);
+                return refuse(found, expected, JET_COMMITTED_LOGS_MISSING);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, logged: &LogRecord<'_>) -> Result<()> {
+        let record = Record::parse(logged.bytes)?;
+        if self.hold_back(&record, logged.bytes)? {
+            return Ok(());
+        }
+        if !matches!(record, Record::Nop | Record::Nop2 { .. }) {
+            self.clean_shutdown = matches!(record, Record::Term(_));
+        }
+        match record {
+            Record::Begin { procid, from, levels, trx, .. } => {
+                let generation = self.position.generation;
+                self.session(procid).begin(from, levels, trx, generation);
+            }
+            Record::Commit { procid, to, .. } => self.session(procid).commit(to),
+            Record::Rollback { procid, levels } => self.session(procid).rollback(levels),
+            Record::Refresh { procid, trx } => {
+                let session = self.session(procid);
+                (session.level, session.trx) = (1, trx);
+            }
+            Record::MacroBegin { procid, dbtime } => {
+                let session = self.session(procid);
+                session.macros.retain(|open| open.dbtime != dbtime);
+                session.macros.push(Macro { dbtime, records: Vec::new(), bytes: 0 });
+            }
+            Record::MacroCommit { procid, dbtime } => {
+                if let Some(held) = self.session(procid).close_macro(dbtime) {
+                    self.commit_macro(procid, &held)?;
+                }
+            }
+            Record::MacroAbort { procid, dbtime } => {
+                self.session(procid).close_macro(dbtime);
+            }
+            Record::ShutDownMark => self.shut_down_mark = Some(self.position),
+            Record::Term(term) => self.terminate(&term)?,
+            Record::Init { .. } => self.end_sessions()?,
+            Record::CreateDb(create) => self.create(&create)?,
+            Record::AttachDb(attach) => self.attach_record(&attach)?,
+            Record::DetachDb(detach) => self.detach(detach.dbid, self.position)?,
+            Record::ReAttach(again) => {
+                let position = self.position;
+                if let Some(database) = self.attached(again.dbid) {
+                    database.header.reattached = position;
+                }
+            }
+            Record::ExtendDb { dbid, last } => {
+                let position = self.position;
+                if let Some(database) = self.attached(dbid).filter(|database| database.check.is_none()) {
+                    database.pages.extend_to(last)?;
+                    database.last_resize = position;
+                }
+            }
+            Record::ShrinkDb(shrink) => {
+                let position = self.position;
+                if let Some(database) = self.attached(shrink.dbid).filter(|database| database.check.is_none())
+                {
+                    database.note(shrink.dbtime.unwrap_or(0), 0);
+                    if position.generation > database.max_required {
+                        database.pages.set_last_page(shrink.last)?;
+                    }
+                    database.last_resize = position;
+                }
+            }
+            Record::TrimDb { dbid, .. } => {
+                if let Some(check) = self.attached(dbid).and_then(|database| database.check.as_mut()) {
+                    check.refusals.push("a TrimDB record, which replay refuses".into());
+                } else if self.attached(dbid).is_some() {
+                    return Err(Error::format(
+                        "transaction log",
+                        0,
+                        "a TrimDB record",
+                        "a database that was never trimmed",
+                    )
+                    .with_jet(JET_BAD_LOG_VERSION));
+                }
+            }
+            Record::SetDbVersion { dbid, update_major, update_minor, .. } => {
+                if let Some(database) = self.attached(dbid) {
+                    database.header.update_major = update_major;
+                    database.header.update_minor = update_minor;
+                }
+            }
+            Record::End => {}
+            _ => self.page_record(&record)?,
+        }
+        Ok(())
+    }
+
+    fn session(&mut self, procid: u16) -> &mut Session {
+        self.sessions.entry(procid).or_default()
+    }
+
+    fn attached(&mut self, dbid: u8) -> Option<&mut Rebuilt> {
+        match self.slots.get(usize::from(dbid)) {
+            Some(Slot::Attached(index)) => self.databases.get_mut(*index),
+            _ => None,
+        }
+    }
+
+    /// A record of a page outside of a macro.
+    fn page_record(&mut self, record: &Record<'_>) -> Result<()> {
+        let Some(procid) = record.procid() else { return Ok(()) };
+        let position = self.position;
+        let Some(mut place) = self.place(procid, record)? else { return Ok(()) };
+        if let Some(mut check) = place.db.check.take() {
+            let checked = check::record(place.db, &mut check, position, record);
+            place.db.check = Some(check);
+            return checked;
+        }
+        if redo::node(&mut place, record)? || space::redo(place.db, record)? {
+            return Ok(());
+        }
+        match record {
+            Record::PageMove(moved) => moves::page(place.db, moved),
+            Record::Split(split) => split::redo(place.db, &[*split], None).map(drop),
+            Record::Merge(merge) => merge::redo(place.db, &[*merge]),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a record is to be redone; `None` where it is passed over, which is counted.
+    fn place(&mut self, procid: u16, record: &Record<'_>) -> Result<Option<Place<'_>>> {
+        let page = record.page_op();
+        let is_page_record = page.is_some() || matches!(record, Record::NewPage(_) | Record::RootPageMove(_));
+        let Some(dbid) = record.dbid().filter(|_| is_page_record) else { return Ok(None) };
+        if !self.options.check
+            && matches!(record.kind(), RecordType::SPLIT | RecordType::MERGE | RecordType::CONVERT_FDP)
+        {
+            let found = format!("a {} record of Exchange 2000 or 2003", record.kind().name());
+            return Err(Error::format("transaction log", 0, found, "logs of Exchange 2007 or later")
+                .with_jet(JET_BAD_LOG_VERSION));
+        }
+        let index = match self.slots.get(usize::from(dbid)) {
+            Some(Slot::Attached(index)) => *index,
+            Some(Slot::Later(index)) => {
+                if let Some(database) = self.databases.get_mut(*index) {
+                    database.skip(Skip::BeforeAttach);
+                }
+                return Ok(None);
+            }
+            Some(Slot::Unknown(path)) => {
+                *self.log.unknown.entry(path.clone()).or_default() += 1;
+                return Ok(None);
+            }
+            _ => return Ok(None),
+        };
+        let Some(db) = self.databases.get_mut(index) else { return Ok(None) };
+        let objid = record.node_op().map_or(0, |node| node.objid);
+        db.note(record.dbtime().unwrap_or(0), objid);
+        let session = self.sessions.entry(procid).or_default();
+        if !session.begin_seen && !self.options.check {
+            db.skip(Skip::BeginNotSeen);
+            return Ok(None);
+        }
+        let earlier = self.earlier.get(&procid).unwrap_or(&self.none);
+        Ok(Some(Place { db, database: index, session, earlier }))
+    }
+
+    /// Sessions do not outlive the engine: what they left open is taken back.
+    fn end_sessions(&mut self) -> Result<()> {
+        if !self.options.check && self.sessions.values().any(|session| session.level > 0) {
+            undo::run(&mut self.databases, &mut self.sessions)?;
+        }
+        self.sessions.clear();
+        Ok(())
+    }
+}

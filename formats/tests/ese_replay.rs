@@ -1,0 +1,280 @@
+//! Replay held against the engine: every case's pages after redo, and its rows after recovery.
+
+#[path = "samples/case.rs"]
+mod case;
+#[path = "samples/normal.rs"]
+mod normal;
+#[path = "samples/rows.rs"]
+mod rows;
+mod samples;
+
+use case::{Case, cases, has_extension};
+use normal::{differences, listed};
+
+use reel_formats::error::Error;
+use reel_formats::ese::database::DatabaseFile;
+use reel_formats::ese::header::{DatabaseHeader, DatabaseState};
+use reel_formats::ese::log::reader::LogFile;
+use reel_formats::ese::position::LogTime;
+use reel_formats::ese::replay::{Options, RebuildFile, Replay, Report};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+/// A database in memory.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.lock().expect("no test panicked").clone()
+    }
+}
+
+impl DatabaseFile for Memory {
+    fn len(&self) -> u64 {
+        self.0.lock().expect("no test panicked").len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.lock().expect("no test panicked").read_at(offset, buffer)
+    }
+}
+
+impl RebuildFile for Memory {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.0.lock().expect("no test panicked");
+        let end = offset as usize + bytes.len();
+        if file.len() < end {
+            file.resize(end, 0);
+        }
+        file[offset as usize..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.lock().expect("no test panicked").resize(len as usize, 0);
+        Ok(())
+    }
+}
+
+type Databases = BTreeMap<String, Memory>;
+
+/// Replays all logs of a case on its base; the databases by the last part of their name.
+fn replay(case: &Case, undo: bool) -> Result<(Databases, Report), Error> {
+    replay_logs(&case.bases(), &case.logs(), undo, &[])
+}
+
+/// Replays logs on copies of bases, with what an earlier replay left behind.
+fn replay_logs(
+    bases: &BTreeMap<String, Vec<u8>>,
+    logs: &[LogFile],
+    undo: bool,
+    saved: &[u8],
+) -> Result<(Databases, Report), Error> {
+    let made: Arc<Mutex<Databases>> = Arc::default();
+    let creating = made.clone();
+    let mut replay = Replay::new(Options {
+        memory: 64 << 20,
+        create: Some(Box::new(move |new| {
+            let name = new.path.rsplit(['\\', '/']).next().unwrap_or(new.path).to_owned();
+            let file = Memory::default();
+            creating.lock().expect("no test panicked").insert(name, file.clone());
+            Ok(Some(Box::new(file)))
+        })),
+        undo,
+        allow_loss: false,
+        closed: LogTime::utc(2026, 11, 24, 12, 0, 0, 0).expect("a year that fits"),
+        seed: 1,
+        check: false,
+    });
+    for (name, bytes) in bases {
+        let file = Memory(Arc::new(Mutex::new(bytes.clone())));
+        made.lock().expect("no test panicked").insert(name.clone(), file.clone());
+        replay.add_base(name, Box::new(file))?;
+    }
+    if !saved.is_empty() {
+        replay.resume(saved)?;
+    }
+    let first = logs.first().expect("a case has logs");
+    replay.begin(first, &first.header().attachments)?;
+    for log in logs {
+        replay.log(log, |_| false)?;
+    }
+    let report = replay.finish()?;
+    let made = made.lock().expect("no test panicked").clone();
+    Ok((made, report))
+}
+
+#[test]
+fn every_page_after_redo_is_that_of_the_engine() {
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for case in cases("replay redo", |name| !name.starts_with("perf")) {
+        let expected = case.under("expected_redo");
+        if expected.is_empty() {
+            continue;
+        }
+        match replay(&case, false) {
+            Ok((ours, _)) => {
+                for (name, engine) in expected.iter().filter(|(name, _)| has_extension(name, "edb")) {
+                    let Some(file) = ours.get(*name) else {
+                        wrong.push(format!("{}: {name} is missing", case.name));
+                        continue;
+                    };
+                    let found = differences(&file.bytes(), engine);
+                    judged += 1;
+                    if !found.is_empty() {
+                        wrong.push(format!(
+                            "{} {name}: {} differences, {:?}",
+                            case.name,
+                            found.len(),
+                            &found[..found.len().min(4)]
+                        ));
+                    }
+                }
+            }
+            Err(error) => wrong.push(format!("{}: {error}", case.name)),
+        }
+    }
+    eprintln!("{judged} databases judged");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_row_after_recovery_is_that_of_the_engine() {
+    let (mut wrong, mut judged) = (Vec::new(), 0);
+    for case in cases("replay rows", |name| !name.starts_with("perf")) {
+        let listings = case.under("oracle/rows");
+        if listings.is_empty() {
+            continue;
+        }
+        let (ours, _) = match replay(&case, true) {
+            Ok(done) => done,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", case.name));
+                continue;
+            }
+        };
+        for (listing, lines) in listings {
+            let name = listing.strip_suffix(".jsonl").expect("the listing of a database");
+            let Some(file) = ours.get(name) else {
+                wrong.push(format!("{}: {name} is missing", case.name));
+                continue;
+            };
+            let bytes = file.bytes();
+            let lines = std::str::from_utf8(lines).expect("the listing is text");
+            let label = format!("{}/{name}", case.name);
+            judged += 1;
+            if let Err(panic) = std::panic::catch_unwind(|| rows::compare(&label, &bytes, lines)) {
+                wrong.push(format!(
+                    "{label}: {}",
+                    panic.downcast_ref::<String>().map_or("", |s| &s[..s.len().min(300)])
+                ));
+            }
+            let (header, copies) = DatabaseHeader::find(&bytes).expect("a good header");
+            if header.state != DatabaseState::CleanShutdown || !copies.equal {
+                wrong.push(format!("{label}: {} {copies:?}", header.state));
+            }
+        }
+    }
+    eprintln!("{judged} databases judged");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "large: run with --release"]
+fn every_page_of_the_throughput_cases_is_that_of_the_engine() {
+    for case in cases("replay throughput", |name| name.starts_with("perf")) {
+        let list = samples::path(
+            "replay throughput",
+            &format!("data/ese/cases/{}.expected_redo_pages.txt", case.name),
+        );
+        let list = std::fs::read_to_string(list.expect("the list is beside the case"))
+            .expect("the list is readable");
+        let (ours, _) = replay(&case, false).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let bytes = ours["a.edb"].bytes();
+        let mut wrong = Vec::new();
+        let mut judged = 0;
+        for line in list.lines() {
+            let pgno: u32 = line.split(' ').next().and_then(|n| n.parse().ok()).expect("a page number");
+            let page = bytes.chunks(32768).nth(pgno as usize + 1).unwrap_or(&[]);
+            let found = listed(pgno, page);
+            judged += 1;
+            if found != line {
+                wrong.push(format!("{line} | {found}"));
+            }
+        }
+        assert!(
+            wrong.is_empty(),
+            "{}: {} of {judged}: {:?}",
+            case.name,
+            wrong.len(),
+            &wrong[..wrong.len().min(5)]
+        );
+        println!("{}: {judged} pages", case.name);
+    }
+}
+
+/// A standby gets its logs in parts. What is open at the end of one is taken back, or committed, in a later one.
+#[test]
+fn a_replay_without_undo_can_be_gone_on_with() {
+    let (mut wrong, mut judged, mut with_open) = (Vec::new(), 0, 0);
+    for case in cases("replay in parts", |name| !name.starts_with("perf")) {
+        let listings = case.under("oracle/rows");
+        let logs = case.logs();
+        if listings.is_empty() || case.bases().is_empty() {
+            continue;
+        }
+        let mut bases = case.bases();
+        let mut saved = Vec::new();
+        // Each part may begin only where the databases allow it, and must reach what they require.
+        let required = bases.values().map(|file| {
+            let (header, _) = DatabaseHeader::find(file).expect("a base has a header");
+            header.max_required.max(header.max_committed).max(header.consistent.generation + 1)
+        });
+        let required = required.max().unwrap_or(0);
+        let last = logs.last().expect("there are logs").header().generation;
+        let mut ends: Vec<u32> = (required.max(logs[0].header().generation)..last).step_by(3).collect();
+        ends.push(last);
+        let mut failed = None;
+        for end in ends {
+            let from = bases.values().map(|file| {
+                let (header, _) = DatabaseHeader::find(file).expect("a base has a header");
+                if header.min_required > 0 { header.min_required } else { header.consistent.generation }
+            });
+            let from = from.min().unwrap_or(1);
+            let part: Vec<LogFile> =
+                logs.iter().filter(|log| (from..=end).contains(&log.header().generation)).cloned().collect();
+            if part.is_empty() {
+                continue;
+            }
+            match replay_logs(&bases, &part, end == last, &saved) {
+                Ok((databases, report)) => {
+                    with_open += usize::from(!report.pending.is_empty());
+                    saved = report.pending;
+                    bases = databases.iter().map(|(name, file)| (name.clone(), file.bytes())).collect();
+                }
+                Err(error) => {
+                    failed = Some(format!("{}: {from} to {end}: {error}", case.name));
+                    break;
+                }
+            }
+        }
+        if let Some(failed) = failed {
+            wrong.push(failed);
+            continue;
+        }
+        for (listing, lines) in listings {
+            let name = listing.strip_suffix(".jsonl").expect("the listing of a database");
+            let label = format!("{}/{name}", case.name);
+            let lines = std::str::from_utf8(lines).expect("the listing is text");
+            judged += 1;
+            if std::panic::catch_unwind(|| rows::compare(&label, &bases[name], lines)).is_err() {
+                wrong.push(format!("{label}: other rows"));
+            }
+        }
+    }
+    eprintln!("{judged} databases judged, {with_open} parts ended with open changes");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
