@@ -177,7 +177,7 @@ fn a_rebuild_ends_where_it_is_asked_to_and_goes_on_from_there() {
     let on = case.json(0, &["--base", "out", "--logs", "logs", "--to", "done"]);
     assert_eq!(on["databases"][0]["state"], "Clean Shutdown");
     assert_eq!(on["position"], whole["position"]);
-    assert!(!case.path("done/reel-standby.undo").exists());
+    assert!(!case.path("done/a.edb.reel-undo").exists());
     let position = part("00000014,0003,0000", &["--overwrite"]);
     // The record behind it begins later, at 3,71.
     assert_eq!(position["position"], "(0x14,1,0)");

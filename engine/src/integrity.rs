@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes that a worker reads and judges at a time. They are still in a cache when they are judged; with batches of a
-/// quarter of that the way into the system and back was measured to cost a fifth of the rate.
+/// quarter of that the way into the system and back was measured to cost a quarter of the rate.
 const BATCH: usize = 1 << 20;
 /// Room for a worker beside its batch.
 const PER_WORKER: u64 = BATCH as u64 + (256 << 10);

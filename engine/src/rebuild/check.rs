@@ -41,7 +41,7 @@ impl RebuildCheck {
 /// Files that cannot be read; cancel. What does not fit is in the report.
 pub fn check(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> Result<RebuildCheck> {
     monitor.counters().total.store(plan.log_bytes(), Ordering::Relaxed);
-    let memory = options.memory.bytes() / 2 / plan.bases.len().max(1) as u64;
+    let memory = options.memory.bytes() / 2;
     let mut replay = Replay::new(Options {
         memory,
         create: None,

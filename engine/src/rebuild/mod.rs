@@ -105,8 +105,7 @@ pub fn run(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> R
     let started = Instant::now();
     monitor.counters().total.store(plan.log_bytes(), Ordering::Relaxed);
     let targets = Targets::open(options)?;
-    let databases = plan.bases.len().max(1) as u64;
-    let memory = options.memory.bytes() / SHARES * PAGES_SHARE / databases;
+    let memory = options.memory.bytes() / SHARES * PAGES_SHARE;
     let create = options.creates().then(|| targets.creator(plan));
     let mut replay = Replay::new(Options {
         memory,
@@ -117,13 +116,14 @@ pub fn run(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> R
         seed: options.seed,
         check: false,
     });
+    let mut earlier = Vec::new();
     for base in &plan.bases {
+        let inside = |e| Error::inside(&base.name, e);
         let file = targets.copy(base)?;
-        replay.add_base(&base.name, Box::new(file)).map_err(|e| Error::inside(&base.name, e))?;
-    }
-    let mut saved = standby::load(&plan.bases)?;
-    for part in &saved {
-        replay.resume(part).map_err(|e| Error::inside(standby::FILE_NAME, e))?;
+        let place = replay.add_base(&base.name, Box::new(file)).map_err(inside)?;
+        let saved = standby::load(&base.path)?;
+        saved.iter().try_for_each(|part| replay.resume(place, part)).map_err(inside)?;
+        earlier.push(saved);
     }
     let mut lines = Vec::new();
     logs::decode_ahead(&plan.logs, |path, log| {
@@ -148,10 +148,18 @@ pub fn run(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> R
         Ok(!stopped)
     })?;
     let done = replay.finish().map_err(|e| Error::inside("rebuild", e))?;
-    saved.push(done.pending.clone());
-    standby::save(&options.to, &saved)?;
-    let paths = targets.commit()?;
-    standby::save(&options.to, std::slice::from_ref(&done.pending))?;
+    let saved: Vec<_> = done.databases.iter().map(|database| database.pending.clone()).collect();
+    let paths = targets.paths();
+    earlier.resize(paths.len(), Vec::new());
+    for ((path, earlier), saved) in paths.iter().zip(earlier).zip(&saved) {
+        let mut parts = earlier;
+        parts.push(saved.clone());
+        standby::save(path, &parts)?;
+    }
+    targets.commit()?;
+    for (path, saved) in paths.iter().zip(saved) {
+        standby::save(path, &[saved])?;
+    }
     Ok(RebuildReport::new(plan, done, lines, paths, started.elapsed()))
 }
 

@@ -93,11 +93,15 @@ impl Targets {
         })
     }
 
-    /// Gives the databases their names, once they are on the disk. Answers where they are, in the order in which they were
-    /// made.
-    pub fn commit(self) -> Result<Vec<PathBuf>> {
+    /// Where the databases will be, in the order in which they were made.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().map(|made| made.path.clone()).collect()
+    }
+
+    /// Gives the databases their names, once they are on the disk.
+    pub fn commit(self) -> Result<()> {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut paths = Vec::new();
         for target in &made {
             let shown = || target.path.display().to_string();
             target.copy.settle().map_err(|e| Error::io(shown(), "cannot copy the base", e))?;
@@ -108,11 +112,9 @@ impl Targets {
             self.folder.name(&target.temporary, &target.path)?;
             // The map tells which pages were written last; it is not that of the rebuilt file.
             let _ = fs::remove_file(target.path.with_extension("jfm"));
-            paths.push(target.path.clone());
             waiting.0.remove(0);
         }
-        self.folder.sync_folders()?;
-        Ok(paths)
+        self.folder.sync_folders()
     }
 }
 

@@ -42,10 +42,9 @@ use check::Check;
 use counts::{RecordCounts, Skip};
 use database::Rebuilt;
 use finish::End;
-use redo::Place;
+use redo::{Earlier, Place};
 use session::{Macro, Session};
 use std::collections::{BTreeMap, HashMap};
-use version::Version;
 
 const JET_BAD_LOG_VERSION: i32 = -514;
 const JET_REQUIRED_LOGS_MISSING: i32 = -543;
@@ -80,8 +79,8 @@ pub struct Replay<'h> {
     slots: [Slot; 8],
     sessions: BTreeMap<u16, Session>,
     /// Versions that an earlier replay left open, by session and number.
-    earlier: HashMap<u16, HashMap<u32, Version>>,
-    none: HashMap<u32, Version>,
+    earlier: HashMap<u16, Earlier>,
+    none: Earlier,
     stream: stream::Stream,
     position: LgPos,
     /// Where the last ShutDown mark stands that no end of the engine followed yet.
@@ -125,7 +124,7 @@ impl<'h> Replay<'h> {
         let at = if copies.primary_good { 0 } else { size };
         let page = head.get(at..at + size).unwrap_or(&[]).to_vec();
         let mut database = Rebuilt::new(name.to_owned(), file, header, page, self.options.memory);
-        database.check = self.options.check.then(|| Check::new(self.options.memory));
+        database.check = self.options.check.then(|| Check::new(self.options.memory / 2));
         self.push(database)
     }
 
@@ -134,31 +133,27 @@ impl<'h> Replay<'h> {
             return Err(Error::format(&database.name, 24, "the signature of another base", "each base once"));
         }
         self.databases.push(database);
+        let share = self.options.memory / self.databases.len() as u64;
+        self.databases.iter_mut().for_each(|database| database.pages.set_memory(share));
         Ok(self.databases.len() - 1)
     }
 
-    /// Goes on from a replay that ended without undo: `saved` is what [`Report::pending`] was. The bases must have been
-    /// added before. Versions of other databases are passed over.
-    pub fn resume(&mut self, saved: &[u8]) -> Result<()> {
+    /// Goes on from a replay that ended without undo: `saved` is what [`DatabaseReport::pending`] was of the base in place
+    /// `database`.
+    pub fn resume(&mut self, database: usize, saved: &[u8]) -> Result<()> {
         for mut found in pending::from_bytes(saved)? {
-            let of = |database: &Rebuilt| database.header.signature == found.signature;
-            if let Some(index) = self.databases.iter().position(of) {
-                found.version.database = index;
-                self.earlier.entry(found.procid).or_default().insert(found.version.id, found.version);
-            }
+            found.version.database = database;
+            self.earlier.entry(found.procid).or_default().insert((database, found.version.id), found.version);
         }
         Ok(())
     }
 
-    /// What the next replay needs to know of transactions that are open.
-    fn pending(&self) -> Vec<u8> {
+    /// What the next replay needs to know of changes to a database that are open.
+    fn pending(&self, database: usize) -> Vec<u8> {
         let open = self.sessions.iter().filter(|(_, session)| session.level > 0);
         let versions: Vec<_> = open
             .flat_map(|(procid, session)| session.versions.iter().map(|version| (*procid, version)))
-            .filter_map(|(procid, version)| {
-                let database = self.databases.get(version.database)?;
-                Some((procid, database.header.signature, version))
-            })
+            .filter(|(_, version)| version.database == database)
             .collect();
         if versions.is_empty() { Vec::new() } else { pending::to_bytes(versions.into_iter()) }
     }
@@ -220,7 +215,8 @@ impl<'h> Replay<'h> {
     pub fn finish(mut self) -> Result<Report> {
         self.check_reached()?;
         let open = self.sessions.values().filter(|session| session.level > 0).count() as u64;
-        let pending = if self.options.undo { Vec::new() } else { self.pending() };
+        let saved = |index| if self.options.undo { Vec::new() } else { self.pending(index) };
+        let pending: Vec<_> = (0..self.databases.len()).map(saved).collect();
         let next_generation = self.next_generation();
         let undone = if self.options.undo { undo::run(&mut self.databases, &mut self.sessions)? } else { 0 };
         let (time, seed) = (self.options.closed, self.options.seed);
@@ -249,15 +245,15 @@ impl<'h> Replay<'h> {
                 End::Dirty { .. } => DatabaseState::DirtyShutdown,
             };
         }
-        let databases = self.databases.iter().map(|database| DatabaseReport {
+        let databases = self.databases.iter().zip(pending).map(|(database, pending)| DatabaseReport {
             name: database.name.clone(),
             state: database.header.state,
             pages: database.pages.counts,
+            pending,
         });
         Ok(Report {
             databases: databases.collect(),
             undone,
-            pending,
             open_transactions: open,
             position,
             clean_shutdown: self.clean_shutdown,

@@ -79,14 +79,21 @@ pub(super) struct Pages {
 impl Pages {
     /// The pages of `file`; at most `memory` bytes of them are held.
     pub fn new(file: Box<dyn RebuildFile>, page_size: u32, memory: u64) -> Self {
-        let pages = usize::try_from(memory / u64::from(page_size + 128)).unwrap_or(usize::MAX);
-        Self {
+        let mut pages = Self {
             file,
             page_size,
-            limit: pages.max(MIN_PAGES),
+            limit: MIN_PAGES,
             cached: HashMap::default(),
             counts: PageCounts::default(),
-        }
+        };
+        pages.set_memory(memory);
+        pages
+    }
+
+    /// Holds at most `memory` bytes of pages from now on.
+    pub fn set_memory(&mut self, memory: u64) {
+        let pages = usize::try_from(memory / u64::from(self.page_size + 128)).unwrap_or(usize::MAX);
+        self.limit = pages.max(MIN_PAGES);
     }
 
     pub fn file(&self) -> &dyn RebuildFile {

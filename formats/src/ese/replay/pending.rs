@@ -3,33 +3,31 @@
 
 use super::version::{Change, Version};
 use crate::error::{Error, Result};
-use crate::ese::position::Signature;
 use crate::le::Fields;
 
 const MAGIC: [u8; 8] = *b"REELUNDO";
 const VERSION: u32 = 1;
 const HEAD_LEN: usize = 16;
 /// Bytes of a version before its key.
-const FIXED_LEN: usize = 52;
+const FIXED_LEN: usize = 24;
 const KIND_INSERT: u8 = 1;
 const KIND_REPLACE: u8 = 2;
 const KIND_FLAG_DELETE: u8 = 3;
 const KIND_DELTA: u8 = 4;
 
-/// A version that was open, with the session that made it and the database that it is of.
+/// A version that was open, with the session that made it.
 pub(super) struct Pending {
     pub procid: u16,
-    pub signature: Signature,
     pub version: Version,
 }
 
 /// The bytes that hold these versions.
-pub(super) fn to_bytes<'v>(pending: impl ExactSizeIterator<Item = (u16, Signature, &'v Version)>) -> Vec<u8> {
+pub(super) fn to_bytes<'v>(pending: impl ExactSizeIterator<Item = (u16, &'v Version)>) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&(pending.len() as u32).to_le_bytes());
-    for (procid, signature, version) in pending {
+    for (procid, version) in pending {
         let (kind, old, delta) = match &version.change {
             Change::Insert => (KIND_INSERT, &[][..], (0, 0, 0)),
             Change::Replace(old) => (KIND_REPLACE, &old[..], (0, 0, 0)),
@@ -41,7 +39,6 @@ pub(super) fn to_bytes<'v>(pending: impl ExactSizeIterator<Item = (u16, Signatur
         bytes.extend_from_slice(&procid.to_le_bytes());
         bytes.extend_from_slice(&[version.level, kind]);
         bytes.extend_from_slice(&version.id.to_le_bytes());
-        bytes.extend_from_slice(&signature.to_bytes());
         bytes.extend_from_slice(&version.fdp.to_le_bytes());
         for part in [&version.key[..], &version.data, old] {
             bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
@@ -58,7 +55,7 @@ pub(super) fn to_bytes<'v>(pending: impl ExactSizeIterator<Item = (u16, Signatur
     bytes
 }
 
-/// The versions that these bytes hold; the database of each is still to be found by its signature.
+/// The versions that these bytes hold; which database they are of is the caller's to say.
 pub(super) fn from_bytes(bytes: &[u8]) -> Result<Vec<Pending>> {
     let wrong = |at: usize, found: &str| {
         Error::format("saved versions", at as u64, found, "what a rebuild without undo left behind")
@@ -90,7 +87,7 @@ fn one(bytes: &[u8]) -> Option<(Pending, usize)> {
         at += part.len();
         Some(part.to_vec())
     };
-    let (key, data, old) = (part(40)?, part(44)?, part(48)?);
+    let (key, data, old) = (part(12)?, part(16)?, part(20)?);
     let change = match fixed.u8(3) {
         KIND_INSERT => Change::Insert,
         KIND_REPLACE => Change::Replace(old),
@@ -104,9 +101,8 @@ fn one(bytes: &[u8]) -> Option<(Pending, usize)> {
         _ => return None,
     };
     let version =
-        Version { id: fixed.u32(4), level: fixed.u8(2), database: 0, fdp: fixed.u32(36), key, data, change };
-    let signature = Signature::from_bytes(fixed.array(8));
-    Some((Pending { procid: fixed.u16(0), signature, version }, at))
+        Version { id: fixed.u32(4), level: fixed.u8(2), database: 0, fdp: fixed.u32(8), key, data, change };
+    Some((Pending { procid: fixed.u16(0), version }, at))
 }
 
 #[cfg(test)]
@@ -120,16 +116,15 @@ mod tests {
 
     #[test]
     fn versions_survive_the_disk() {
-        let signature = Signature { random: 9, ..Signature::default() };
         let versions = [
             version(Change::Insert),
             version(Change::Replace(vec![5, 6])),
             version(Change::FlagDelete),
             version(Change::Delta { offset: 4, width: 8, amount: -3 }),
         ];
-        let bytes = to_bytes(versions.iter().map(|version| (5, signature, version)));
+        let bytes = to_bytes(versions.iter().map(|version| (5, version)));
         let found = from_bytes(&bytes).expect("they were just written");
-        assert!(found.iter().all(|pending| pending.procid == 5 && pending.signature == signature));
+        assert!(found.iter().all(|pending| pending.procid == 5));
         assert!(found.iter().map(|pending| &pending.version).eq(&versions));
         for len in 0..bytes.len() {
             assert!(from_bytes(&bytes[..len]).is_err(), "{len} bytes");

@@ -23,14 +23,16 @@ const FLAG_LEAF: u32 = 0x2;
 const FLAG_PARENT_OF_LEAF: u32 = 0x4;
 const FLAG_SCRUBBED: u32 = 0x4000;
 
+/// Versions that an earlier replay left open, by database and number.
+pub(super) type Earlier = HashMap<(usize, u32), Version>;
+
 /// Where a record is redone: the database, and who did it.
 pub(super) struct Place<'a> {
     pub db: &'a mut Rebuilt,
     /// The database, by its place among the bases.
     pub database: usize,
     pub session: &'a mut Session,
-    /// Versions that an earlier replay left open, by their numbers.
-    pub earlier: &'a HashMap<u32, Version>,
+    pub earlier: &'a Earlier,
 }
 
 impl Place<'_> {
@@ -42,7 +44,7 @@ impl Place<'_> {
     /// Remembers a change that the page has already: what was there before comes from an earlier replay, or from an
     /// UndoInfo record that is to come.
     pub fn defer(&mut self, id: u32, node: &NodeOp) {
-        match self.earlier.get(&id).filter(|v| v.database == self.database && v.fdp == node.fdp) {
+        match self.earlier.get(&(self.database, id)).filter(|version| version.fdp == node.fdp) {
             Some(version) => self.session.versions.push(version.clone()),
             None => self.session.versions.defer(id),
         }

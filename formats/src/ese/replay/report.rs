@@ -15,6 +15,9 @@ pub struct DatabaseReport {
     pub state: DatabaseState,
     /// Pages read and written.
     pub pages: PageCounts,
+    /// What the next replay needs if this one ended without undo while changes to the database were open
+    /// ([`super::Replay::resume`]); empty if nothing.
+    pub pending: Vec<u8>,
 }
 
 /// What a replay came to.
@@ -24,9 +27,6 @@ pub struct Report {
     pub databases: Vec<DatabaseReport>,
     /// Changes of open transactions that were taken back.
     pub undone: u64,
-    /// What the next replay needs if this one ended without undo while transactions were open ([`super::Replay::resume`]);
-    /// empty if nothing.
-    pub pending: Vec<u8>,
     /// Transactions that were open at the end.
     pub open_transactions: u64,
     /// The last record replayed.
