@@ -4,107 +4,20 @@
 mod case;
 #[path = "samples/normal.rs"]
 mod normal;
+#[path = "samples/rebuild.rs"]
+mod rebuild;
 #[path = "samples/rows.rs"]
 mod rows;
 mod samples;
 
-use case::{Case, cases, has_extension};
+use case::{cases, has_extension};
 use normal::{differences, listed};
-
-use reel_formats::error::Error;
-use reel_formats::ese::database::DatabaseFile;
+use rebuild::{replay, replay_logs};
+use reel_formats::ese::database::Database;
 use reel_formats::ese::header::{DatabaseHeader, DatabaseState};
 use reel_formats::ese::log::reader::LogFile;
-use reel_formats::ese::position::LogTime;
-use reel_formats::ese::replay::{Options, RebuildFile, Replay, Report};
+use reel_formats::ese::tables::check::{Severity, check};
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
-
-/// A database in memory.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Memory {
-    fn bytes(&self) -> Vec<u8> {
-        self.0.lock().expect("no test panicked").clone()
-    }
-}
-
-impl DatabaseFile for Memory {
-    fn len(&self) -> u64 {
-        self.0.lock().expect("no test panicked").len() as u64
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.lock().expect("no test panicked").read_at(offset, buffer)
-    }
-}
-
-impl RebuildFile for Memory {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.0.lock().expect("no test panicked");
-        let end = offset as usize + bytes.len();
-        if file.len() < end {
-            file.resize(end, 0);
-        }
-        file[offset as usize..end].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.lock().expect("no test panicked").resize(len as usize, 0);
-        Ok(())
-    }
-}
-
-type Databases = BTreeMap<String, Memory>;
-
-/// Replays all logs of a case on its base; the databases by the last part of their name.
-fn replay(case: &Case, undo: bool) -> Result<(Databases, Report), Error> {
-    replay_logs(&case.bases(), &case.logs(), undo, &BTreeMap::new())
-}
-
-/// Replays logs on copies of bases, with what an earlier replay left behind.
-fn replay_logs(
-    bases: &BTreeMap<String, Vec<u8>>,
-    logs: &[LogFile],
-    undo: bool,
-    saved: &BTreeMap<String, Vec<u8>>,
-) -> Result<(Databases, Report), Error> {
-    let made: Arc<Mutex<Databases>> = Arc::default();
-    let creating = made.clone();
-    let mut replay = Replay::new(Options {
-        memory: 64 << 20,
-        create: Some(Box::new(move |new| {
-            let name = new.path.rsplit(['\\', '/']).next().unwrap_or(new.path).to_owned();
-            let file = Memory::default();
-            creating.lock().expect("no test panicked").insert(name, file.clone());
-            Ok(Some(Box::new(file)))
-        })),
-        undo,
-        allow_loss: false,
-        closed: LogTime::utc(2026, 11, 24, 12, 0, 0, 0).expect("a year that fits"),
-        seed: 1,
-        check: false,
-    });
-    for (name, bytes) in bases {
-        let file = Memory(Arc::new(Mutex::new(bytes.clone())));
-        made.lock().expect("no test panicked").insert(name.clone(), file.clone());
-        let place = replay.add_base(name, Box::new(file))?;
-        if let Some(saved) = saved.get(name).filter(|saved| !saved.is_empty()) {
-            replay.resume(place, saved)?;
-        }
-    }
-    let first = logs.first().expect("a case has logs");
-    replay.begin(first, &first.header().attachments)?;
-    for log in logs {
-        replay.log(log, |_| false)?;
-    }
-    let report = replay.finish()?;
-    let made = made.lock().expect("no test panicked").clone();
-    Ok((made, report))
-}
 
 #[test]
 fn every_page_after_redo_is_that_of_the_engine() {
@@ -142,8 +55,8 @@ fn every_page_after_redo_is_that_of_the_engine() {
 }
 
 #[test]
-fn every_row_after_recovery_is_that_of_the_engine() {
-    let (mut wrong, mut judged) = (Vec::new(), 0);
+fn every_row_after_recovery_is_that_of_the_engine_and_the_structure_is_sound() {
+    let (mut wrong, mut judged, mut checked) = (Vec::new(), 0, 0);
     for case in cases("replay rows", |name| !name.starts_with("perf")) {
         let listings = case.under("oracle/rows");
         if listings.is_empty() {
@@ -156,6 +69,15 @@ fn every_row_after_recovery_is_that_of_the_engine() {
                 continue;
             }
         };
+        for (name, file) in &ours {
+            let bytes = file.bytes();
+            let database = Database::open(&bytes[..]).expect("a good header");
+            let report = check(&database, &mut |_| true).expect("nobody stops it");
+            let bad =
+                report.findings.listed.iter().filter(|finding| finding.severity > Severity::Information);
+            wrong.extend(bad.take(5).map(|finding| format!("{}/{name}: {finding:?}", case.name)));
+            checked += 1;
+        }
         for (listing, lines) in listings {
             let name = listing.strip_suffix(".jsonl").expect("the listing of a database");
             let Some(file) = ours.get(name) else {
@@ -178,7 +100,7 @@ fn every_row_after_recovery_is_that_of_the_engine() {
             }
         }
     }
-    eprintln!("{judged} databases judged");
+    eprintln!("{judged} databases judged, the structure of {checked} checked");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

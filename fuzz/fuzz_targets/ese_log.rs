@@ -8,7 +8,7 @@ use reel_formats::ese::log::reader::LogFile;
 use reel_formats::ese::log::record::{Record, record_len};
 use reel_formats::ese::log::text::Line;
 use reel_formats::ese::position::LgPos;
-use reel_fuzz::{mend_log_header, sector_log, segment_log};
+use reel_fuzz::log::{mend_log_header, sector_log, segment_log};
 
 fn use_record(position: LgPos, bytes: &[u8]) {
     let Ok(record) = Record::parse(bytes) else { return };

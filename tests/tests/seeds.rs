@@ -21,6 +21,13 @@ use std::path::{Path, PathBuf};
 
 #[path = "../../formats/tests/builder/mod.rs"]
 mod builder;
+#[allow(dead_code, reason = "the fuzz targets use more of it")]
+#[path = "../../fuzz/src/log.rs"]
+mod log;
+#[path = "../../fuzz/src/replay/mod.rs"]
+mod replay;
+#[path = "seeds/replay.rs"]
+mod replay_seeds;
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
@@ -80,6 +87,9 @@ fn write_seeds() {
     write("ese_page", "header", &[&[1, 0, 0], &pages[..4096]]);
     write("ese_page", "first-pages", &[&[1, 1, 0], &pages[8192..5 * 4096]]);
     write_log_seeds();
+    for (name, input) in replay_seeds::all() {
+        write("ese_replay", &name, &[&input]);
+    }
     for size in PAGE_SIZES {
         let packed = builder::pack(size as usize, &builder::small(size as usize));
         write("ese_tables", &format!("table-{size}"), &[&packed]);
@@ -193,6 +203,15 @@ fn the_seeds_of_the_fuzz_targets_are_small_and_good() {
         }
     }
     bytes += seeds("ese_log").iter().map(|(_, seed)| seed.len()).sum::<usize>();
+    for (name, seed) in seeds("ese_replay") {
+        let counts = replay::run(&seed).unwrap_or_else(|| panic!("{name}: no log"));
+        let counts = counts.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(counts.applied > 1 && counts.skipped.is_empty(), "{name}: {counts:?}");
+        // A check cannot tell two changes of one page by one macro from one.
+        let may_be_present = name.contains("images") || seed[0] & replay::Mode::CHECK != 0;
+        assert!(counts.present == 0 || may_be_present, "{name}: {counts:?}");
+        bytes += seed.len();
+    }
     for (name, seed) in seeds("ese_tables") {
         let database = builder::unpack(&seed);
         let database = Database::open(&database[..]).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -5,6 +5,10 @@
                                      of each value that is not NULL, "!" where the reader failed
 {"file", "table", "row", "values"}   the same of the long values of a live record, by libesedb: dissect.esedb loses count
                                      of the chunks of a value that has more than two
+
+With "--counts" before the names there are only the first kind and this:
+
+{"file", "table", "records"}         a table and the count of its records by dissect.esedb, those flagged deleted with it
 """
 
 import hashlib
@@ -50,12 +54,14 @@ def long_values(record, columns):
     return values
 
 
-def counts(path, name):
+def counts(path, name, with_values):
     database = pyesedb.open(path)
     for number in range(database.get_number_of_tables()):
         table = database.get_table(number)
         rows = table.get_number_of_records()
         say(file=name, table=table.name, rows=rows)
+        if not with_values:
+            continue
         columns = [column.name for column in table.columns]
         for row in range(rows):
             values = long_values(table.get_record(row), columns)
@@ -104,6 +110,17 @@ def records(path, name):
                 say(file=name, table=table.name, key=bytes(record._node.key).hex(), values=values)
 
 
-for path in sys.argv[1:]:
-    counts(path, os.path.basename(path))
-    records(path, os.path.basename(path))
+def counts_with_deleted(path, name):
+    with open(path, "rb") as file:
+        for table in EseDB(file).tables():
+            say(file=name, table=table.name, records=sum(1 for _ in table.records()))
+
+
+only_counts = sys.argv[1] == "--counts"
+for path in sys.argv[2 if only_counts else 1 :]:
+    name = os.path.basename(path)
+    counts(path, name, not only_counts)
+    if only_counts:
+        counts_with_deleted(path, name)
+    else:
+        records(path, name)
