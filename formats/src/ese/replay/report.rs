@@ -44,7 +44,7 @@ pub struct CheckedDatabase {
     pub attached_at: Vec<LgPos>,
     /// What its attachments would be refused for.
     pub refusals: Vec<String>,
-    /// Changes that do not fit, at most [`check::MAX_MISFITS`].
+    /// Changes that do not fit, at most [`super::check::MAX_MISFITS`].
     pub misfits: Vec<Misfit>,
     /// How many there are.
     pub misfit_count: u64,
