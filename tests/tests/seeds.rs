@@ -28,6 +28,8 @@ mod log;
 mod replay;
 #[path = "seeds/replay.rs"]
 mod replay_seeds;
+#[path = "seeds/script.rs"]
+mod script;
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
@@ -222,4 +224,11 @@ fn the_seeds_of_the_fuzz_targets_are_small_and_good() {
     }
     bytes += seeds("record").iter().map(|(_, seed)| seed.len()).sum::<usize>();
     assert!(bytes < 100 << 10, "{bytes} bytes of seeds");
+}
+
+#[test]
+fn undo_ends_with_an_error_where_update_counters_end() {
+    let counts = replay::run(&replay_seeds::last_counters()).expect("a log");
+    let error = counts.expect_err("no counter is left for undo").to_string();
+    assert!(error.contains("an update counter that can be raised"), "{error}");
 }

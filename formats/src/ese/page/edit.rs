@@ -21,6 +21,8 @@ const LARGE_PGNO_AT: usize = 64;
 /// Flags of a node stand above the 13 bits of its first count on large pages, of its offset on small ones.
 const FLAG_SHIFT: u32 = 13;
 const COUNT_MASK: u16 = 0x1FFF;
+/// Their number has 12 bits.
+const MAX_TAGS: usize = 0xFFF;
 const EMPTY_FLAG: u32 = 0x8;
 const JET_DATABASE_CORRUPTED: i32 = -1206;
 /// A key shares its beginning with the page's prefix only where that saves more than the count that it costs.
@@ -159,6 +161,10 @@ impl EditPage {
                 format_args!("an insert at line {line}"),
                 format_args!("at most {}", self.lines()),
             ));
+        }
+        if prefix_len.max(suffix.len()) > usize::from(COUNT_MASK) || tags == MAX_TAGS {
+            let found = format_args!("a key of {prefix_len} and {} bytes for tag {tags}", suffix.len());
+            return Err(self.damaged(found, format_args!("keys up to {COUNT_MASK}, tags up to {MAX_TAGS}")));
         }
         let counts_len = if prefix_len > 0 { 4 } else { 2 };
         let len = counts_len + suffix.len() + data.len();

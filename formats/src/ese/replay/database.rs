@@ -81,6 +81,21 @@ impl Rebuilt {
         self.objid = self.objid.max(objid);
     }
 
+    /// The update counter of a change that no record has.
+    pub fn next_dbtime(&mut self) -> Result<u64> {
+        match self.dbtime.checked_add(1).filter(|next| *next < SPECIAL_DBTIMES) {
+            Some(next) => {
+                self.dbtime = next;
+                Ok(next)
+            }
+            None => {
+                let found = format_args!("dbtime {:#x}", self.dbtime);
+                Err(Error::format(&self.name, 16, found, "an update counter that can be raised")
+                    .with_jet(JET_DBTIME_TOO_NEW))
+            }
+        }
+    }
+
     pub fn skip(&mut self, reason: Skip) {
         *self.counts.skipped.entry(reason).or_default() += 1;
     }

@@ -256,6 +256,7 @@ fn undo(place: &mut Place<'_>, node: &NodeOp, oper: u16) -> Result<()> {
         oper::DELTA | oper::DELTA64 => matches!(change, Change::Delta { .. }),
         _ => true,
     });
+    place.session.versions.undone(node.rceid);
     place.db.change(&node.page, |page| match version {
         Some(version) => take_back(page, usize::from(node.page.line), &version.change),
         None => {

@@ -18,10 +18,10 @@ const JET_LOG_CORRUPT: i32 = -501;
 /// counter of its own. The error is a change whose before-image is not known, or a tree that does not hold it.
 pub(super) fn run(databases: &mut [Rebuilt], sessions: &mut BTreeMap<u16, Session>) -> Result<u64> {
     for (procid, session) in sessions.iter() {
-        if session.level > 0 && !session.versions.deferred().is_empty() {
+        if session.level > 0 && session.versions.deferred() > 0 {
             let found = format_args!(
                 "{} changes of session {procid} whose earlier data is in logs that are not here",
-                session.versions.deferred().len()
+                session.versions.deferred()
             );
             return Err(
                 Error::format("undo", 0, found, "an UndoInfo record for each").with_jet(JET_LOG_CORRUPT)
@@ -44,8 +44,7 @@ pub(super) fn run(databases: &mut [Rebuilt], sessions: &mut BTreeMap<u16, Sessio
 
 fn step(db: &mut Rebuilt, version: &Version) -> Result<()> {
     let (pgno, line) = find(db, version)?;
-    db.dbtime += 1;
-    let dbtime = db.dbtime;
+    let dbtime = db.next_dbtime()?;
     let page = db.pages.edit(pgno)?;
     take_back(page, line, &version.change)?;
     page.set_dbtime(dbtime);

@@ -1,6 +1,10 @@
 //! Versions: what an open transaction changed, as far as it must be known to take it back (reference, replay.md
 //! sections 4 and 5).
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::mem::{Discriminant, discriminant};
+
 /// What was done to a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
@@ -45,25 +49,33 @@ pub(super) struct Versions {
     list: Vec<Version>,
     /// Numbers of versions whose page change was there already, so that the data before it are not known; an UndoInfo
     /// record has to bring them.
-    deferred: Vec<u32>,
+    deferred: HashSet<u32>,
+    /// What is in the list, from the first UndoInfo record on: a long transaction has many of either.
+    known: Option<HashSet<(u32, Discriminant<Change>)>>,
 }
 
 impl Versions {
     pub fn push(&mut self, version: Version) {
+        if let Some(known) = &mut self.known {
+            known.insert(named(&version));
+        }
         self.list.push(version);
     }
 
     pub fn defer(&mut self, id: u32) {
-        self.deferred.push(id);
+        self.deferred.insert(id);
+    }
+
+    /// A change whose earlier data was wanted was taken back: they are wanted no more.
+    pub fn undone(&mut self, id: u32) {
+        self.deferred.remove(&id);
     }
 
     /// Adds a version that an UndoInfo record brings, unless it is known.
     pub fn supply(&mut self, version: Version) {
-        self.deferred.retain(|id| *id != version.id);
-        let known = self.list.iter().any(|v| {
-            v.id == version.id && std::mem::discriminant(&v.change) == std::mem::discriminant(&version.change)
-        });
-        if !known {
+        self.deferred.remove(&version.id);
+        let known = self.known.get_or_insert_with(|| self.list.iter().map(named).collect());
+        if known.insert(named(&version)) {
             self.list.push(version);
         }
     }
@@ -80,7 +92,11 @@ impl Versions {
             .list
             .iter()
             .rposition(|v| v.id == id && v.database == database && v.fdp == fdp && wanted(&v.change))?;
-        Some(self.list.remove(at))
+        let version = self.list.remove(at);
+        if let Some(known) = &mut self.known {
+            known.remove(&named(&version));
+        }
+        Some(version)
     }
 
     /// Ends the levels above `level`: their versions are its own now; none are left below level 1.
@@ -100,12 +116,14 @@ impl Versions {
             self.clear();
         } else {
             self.list.retain(|v| v.level < level);
+            self.known = None;
         }
     }
 
     pub fn clear(&mut self) {
         self.list.clear();
         self.deferred.clear();
+        self.known = None;
     }
 
     /// All of them, in no order that matters.
@@ -113,16 +131,76 @@ impl Versions {
         self.list.iter()
     }
 
-    pub fn deferred(&self) -> &[u32] {
-        &self.deferred
+    /// How many versions still need an UndoInfo record.
+    pub fn deferred(&self) -> usize {
+        self.deferred.len()
     }
 
     /// All versions, in the order in which they are taken back: levels from the highest, in them the newest first.
     pub fn drain_newest_first(&mut self) -> Vec<Version> {
         let mut list = std::mem::take(&mut self.list);
-        list.sort_by(|a, b| {
-            b.level.cmp(&a.level).then_with(|| (a.id.wrapping_sub(b.id) as i32).cmp(&0).reverse())
+        self.clear();
+        // Numbers wrap around, and only from one of them is there an order that holds for all, whatever a log says.
+        let origin = list.last().map_or(0, |version| version.id);
+        list.sort_by_key(|version| {
+            (Reverse(version.level), Reverse(version.id.wrapping_sub(origin).cast_signed()))
         });
         list
+    }
+}
+
+fn named(version: &Version) -> (u32, Discriminant<Change>) {
+    (version.id, discriminant(&version.change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(id: u32, level: u8) -> Version {
+        Version { id, level, database: 0, fdp: 1, key: Vec::new(), data: Vec::new(), change: Change::Insert }
+    }
+
+    fn drained(ids: &[(u32, u8)]) -> Vec<u32> {
+        let mut versions = Versions::default();
+        ids.iter().for_each(|(id, level)| versions.push(version(*id, *level)));
+        versions.drain_newest_first().iter().map(|version| version.id).collect()
+    }
+
+    #[test]
+    fn versions_are_taken_back_from_the_highest_level_and_the_newest() {
+        assert_eq!(drained(&[(1, 1), (2, 1), (3, 2), (4, 2), (5, 1)]), [4, 3, 5, 2, 1]);
+        assert_eq!(
+            drained(&[(u32::MAX - 1, 1), (u32::MAX, 1), (0, 1), (1, 1)]),
+            [1, 0, u32::MAX, u32::MAX - 1]
+        );
+    }
+
+    #[test]
+    fn numbers_from_all_around_the_circle_do_not_make_it_panic() {
+        let ids: Vec<_> = (0..500u32).map(|n| (n.wrapping_mul(0x5555_5555).wrapping_add(n), 1)).collect();
+        assert_eq!(drained(&ids).len(), ids.len());
+    }
+
+    #[test]
+    fn a_version_that_is_known_is_not_supplied_again() {
+        let mut versions = Versions::default();
+        versions.push(version(1, 1));
+        versions.defer(2);
+        versions.supply(version(1, 1));
+        versions.supply(version(2, 1));
+        versions.supply(version(2, 1));
+        assert_eq!((versions.iter().count(), versions.deferred()), (2, 0));
+        assert!(versions.take(1, 0, 1, |_| true).is_some());
+        versions.supply(version(1, 1));
+        assert_eq!(versions.iter().count(), 2);
+    }
+
+    #[test]
+    fn many_undo_infos_of_one_transaction_take_no_time() {
+        let mut versions = Versions::default();
+        (0..200_000).for_each(|id| versions.push(version(id, 1)));
+        (0..400_000).for_each(|id| versions.supply(version(id, 1)));
+        assert_eq!(versions.iter().count(), 400_000);
     }
 }
