@@ -9,9 +9,9 @@ use reel_formats::ese::owned_end;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes that a worker reads and judges at a time. They are still in a cache when they are judged; with batches of a
-/// quarter of that the way into the system and back was measured to cost a quarter of the rate.
-const BATCH: usize = 1 << 20;
+/// Bytes that a worker reads and judges at a time. They are still in a cache when they are judged. By two threads this
+/// was measured at 0.85 to 0.97 of read(2) alone, half of it at 0.74 to 0.83, a quarter of it at 0.79 to 0.81.
+const BATCH: usize = 2 << 20;
 /// Room for a worker beside its batch.
 const PER_WORKER: u64 = BATCH as u64 + (256 << 10);
 
