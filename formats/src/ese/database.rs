@@ -16,7 +16,7 @@ pub const HEAD_LEN: usize = 64 << 10;
 const CACHED_PAGES: usize = 256;
 const JET_READ_VERIFY_FAILURE: i32 = -1018;
 const JET_PAGE_NOT_INITIALIZED: i32 = -1019;
-const JET_BEYOND_EOF: i32 = -4001;
+pub(super) const JET_BEYOND_EOF: i32 = -4001;
 
 /// Where the bytes of a database file come from: a file, a stream inside a backup set, memory.
 pub trait DatabaseFile: Send + Sync {
@@ -217,30 +217,43 @@ impl<F: DatabaseFile> Database<F> {
     }
 
     fn read(&self, pgno: u32) -> Result<Vec<u8>> {
-        let size = self.page_size();
-        let position = (u64::from(pgno) + 1) * u64::from(size);
-        let object = || format!("page {pgno}");
-        let mut bytes = vec![0; size as usize];
-        let len = self.file.read_at(position, &mut bytes).map_err(|source| Error::Read {
-            object: object(),
-            position,
-            source,
-        })?;
-        let wrong = |found: &dyn std::fmt::Display, expected: &str, jet| {
-            Err(Error::format(object(), 0, found, expected).with_jet(jet))
-        };
-        if pgno == 0 || len < bytes.len() {
-            return wrong(&"no such page in the file", "a page inside the file", JET_BEYOND_EOF);
+        let (bytes, was_corrected) = read_page(&self.file, self.page_size(), pgno)?;
+        if was_corrected {
+            self.corrected.lock().unwrap_or_else(PoisonError::into_inner).insert(pgno);
         }
-        match checksum::verify(&bytes, pgno) {
-            PageState::Good => Ok(bytes),
-            PageState::Zero => wrong(&"zeros only", "a page in use", JET_PAGE_NOT_INITIALIZED),
-            PageState::Correctable { bit } => {
-                checksum::flip(&mut bytes, bit);
-                self.corrected.lock().unwrap_or_else(PoisonError::into_inner).insert(pgno);
-                Ok(bytes)
-            }
-            PageState::Bad(bad) => wrong(&bad, "a page that matches its checksum", JET_READ_VERIFY_FAILURE),
+        Ok(bytes)
+    }
+}
+
+/// Reads page `pgno` of a file and verifies it; says whether one flipped bit was put right. The errors are those of
+/// [`Database::page`].
+pub(super) fn read_page(
+    file: &(impl DatabaseFile + ?Sized),
+    page_size: u32,
+    pgno: u32,
+) -> Result<(Vec<u8>, bool)> {
+    let size = page_size as usize;
+    let position = (u64::from(pgno) + 1) * u64::from(page_size);
+    let object = || format!("page {pgno}");
+    let mut bytes = vec![0; size];
+    let len = file.read_at(position, &mut bytes).map_err(|source| Error::Read {
+        object: object(),
+        position,
+        source,
+    })?;
+    let wrong = |found: &dyn std::fmt::Display, expected: &str, jet| {
+        Err(Error::format(object(), 0, found, expected).with_jet(jet))
+    };
+    if pgno == 0 || len < size {
+        return wrong(&"no such page in the file", "a page inside the file", JET_BEYOND_EOF);
+    }
+    match checksum::verify(&bytes, pgno) {
+        PageState::Good => Ok((bytes, false)),
+        PageState::Zero => wrong(&"zeros only", "a page in use", JET_PAGE_NOT_INITIALIZED),
+        PageState::Correctable { bit } => {
+            checksum::flip(&mut bytes, bit);
+            Ok((bytes, true))
         }
+        PageState::Bad(bad) => wrong(&bad, "a page that matches its checksum", JET_READ_VERIFY_FAILURE),
     }
 }

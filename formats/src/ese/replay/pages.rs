@@ -3,17 +3,14 @@
 
 use super::counts::PageCounts;
 use crate::error::{Error, Result};
-use crate::ese::database::DatabaseFile;
-use crate::ese::page::checksum::{self, PageState};
+use crate::ese::database::{DatabaseFile, JET_BEYOND_EOF, read_page};
+use crate::ese::page::checksum;
 use crate::ese::page::edit::EditPage;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 
-const JET_READ_VERIFY_FAILURE: i32 = -1018;
-const JET_PAGE_NOT_INITIALIZED: i32 = -1019;
-const JET_BEYOND_EOF: i32 = -4001;
 /// Fewest pages that are held: more than any one record touches.
 const MIN_PAGES: usize = 64;
 /// Pages given to the file at a time.
@@ -221,31 +218,13 @@ fn write(file: &dyn RebuildFile, pages: &mut [(u32, &mut [u8])], page_size: u32)
 }
 
 fn load(file: &dyn RebuildFile, page_size: u32, pgno: u32, counts: &mut PageCounts) -> Result<EditPage> {
-    let position = (u64::from(pgno) + 1) * u64::from(page_size);
-    let object = || format!("page {pgno}");
-    let mut bytes = vec![0; page_size as usize].into_boxed_slice();
-    let len = file.read_at(position, &mut bytes).map_err(|source| Error::Read {
-        object: object(),
-        position,
-        source,
-    })?;
-    let wrong = |found: &dyn std::fmt::Display, expected: &str, jet| {
-        Err(Error::format(object(), 0, found, expected).with_jet(jet))
+    let read = read_page(file, page_size, pgno);
+    let was_there = match &read {
+        Ok(_) => true,
+        Err(error) => error.jet().is_some_and(|jet| jet != JET_BEYOND_EOF),
     };
-    if pgno == 0 || len < page_size as usize {
-        return wrong(&"no such page in the file", "a page inside the file", JET_BEYOND_EOF);
-    }
-    counts.read += 1;
-    match checksum::verify(&bytes, pgno) {
-        PageState::Good => {}
-        PageState::Zero => return wrong(&"zeros only", "a page in use", JET_PAGE_NOT_INITIALIZED),
-        PageState::Correctable { bit } => {
-            checksum::flip(&mut bytes, bit);
-            counts.corrected += 1;
-        }
-        PageState::Bad(bad) => {
-            return wrong(&bad, "a page that matches its checksum", JET_READ_VERIFY_FAILURE);
-        }
-    }
-    EditPage::new(bytes, pgno)
+    counts.read += u64::from(was_there);
+    let (bytes, was_corrected) = read?;
+    counts.corrected += u64::from(was_corrected);
+    EditPage::new(bytes.into(), pgno)
 }
