@@ -158,9 +158,17 @@ impl FrameDecoder {
     }
 }
 
-/// Is this the chunk that the segment's entry promises?
-pub fn chunk_is(entry: &ChunkEntry, bytes: &[u8]) -> bool {
-    entry.length.get() as usize == bytes.len() && digest::of(bytes) == entry.digest
+/// Are these the chunks that the segment's entries promise? One answer for each, in order; what has no entry or no bytes is not.
+/// Equal chunks, one after the other, are hashed together.
+pub fn check_chunks<'a>(chunks: impl Iterator<Item = Option<(&'a ChunkEntry, &'a [u8])>>) -> Vec<bool> {
+    let chunks: Vec<_> = chunks.collect();
+    let units: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.map_or(&[][..], |(_, bytes)| bytes)).collect();
+    let mut digests = Vec::with_capacity(units.len());
+    digest::of_each(&units, &mut digests);
+    let is = |(entry, bytes): (&ChunkEntry, &[u8]), digest| {
+        entry.length.get() as usize == bytes.len() && entry.digest == digest
+    };
+    chunks.into_iter().zip(digests).map(|(chunk, digest)| chunk.is_some_and(|c| is(c, digest))).collect()
 }
 
 #[cfg(test)]
@@ -191,5 +199,22 @@ mod tests {
             }
             assert_eq!(all, chunks.concat());
         }
+    }
+
+    #[test]
+    fn a_chunk_is_good_if_it_has_the_length_and_the_digest_of_its_entry() {
+        let chunks: Vec<Vec<u8>> = (0..40u8).map(|i| vec![i; if i < 36 { 4096 } else { 100 }]).collect();
+        let entries: Vec<_> =
+            chunks.iter().map(|c| ChunkEntry::plain(digest::of(c), c.len() as u32)).collect();
+        let longer = ChunkEntry::plain(entries[7].digest, 4097);
+        let given = |i: usize| match i {
+            3 => None,
+            5 => Some((&entries[5], &chunks[6][..])),
+            7 => Some((&longer, &chunks[7][..])),
+            _ => Some((&entries[i], &chunks[i][..])),
+        };
+        let good = check_chunks((0..40).map(given));
+        let bad: Vec<usize> = (0..40).filter(|i| !good[*i]).collect();
+        assert_eq!(bad, [3, 5, 7]);
     }
 }

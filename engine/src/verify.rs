@@ -1,7 +1,7 @@
 //! Verify: every block and every chunk of a pool is read and checked, nothing is written.
 
 use crate::error::{Class, Error, Result};
-use crate::frame::{FrameDecoder, chunk_is};
+use crate::frame::{FrameDecoder, check_chunks};
 use crate::index::previous::SegmentTables;
 use crate::memory::Memory;
 use crate::plan::{self, lose, place};
@@ -328,14 +328,16 @@ fn check_frame(
     }
     let plain = decoder.decode(&frame).map_err(|e| e.to_string())?;
     let mut at = 0;
-    for (index, length) in (frame.first as usize..).zip(frame.lengths) {
-        let end = at + length.get() as usize;
-        let good = table.chunks.get(index).zip(plain.get(at..end)).is_some_and(|(e, c)| chunk_is(e, c));
-        if !good {
-            return Err(format!("chunk {index} of segment {} does not have its digest", frame.segment));
-        }
-        *chunks += 1;
-        at = end;
+    let found = (frame.first as usize..).zip(frame.lengths).map(|(index, length)| {
+        let begin = at;
+        at += length.get() as usize;
+        table.chunks.get(index).zip(plain.get(begin..at))
+    });
+    let good = check_chunks(found).into_iter().take_while(|good| *good).count() as u32;
+    *chunks += u64::from(good);
+    if good < count {
+        let index = frame.first + good;
+        return Err(format!("chunk {index} of segment {} does not have its digest", frame.segment));
     }
     Ok((frame.set, frame.segment, frame.first, count))
 }

@@ -95,6 +95,7 @@ struct Cutter<'a> {
     holes: Peekable<Iter<'a, Range<u64>>>,
     known: Peekable<Iter<'a, Known>>,
     tally: PageTally,
+    digests: Vec<Digest>,
 }
 
 impl<'a> Cutter<'a> {
@@ -109,6 +110,7 @@ impl<'a> Cutter<'a> {
             holes: member.holes.iter().peekable(),
             known: member.previous.iter().peekable(),
             tally: PageTally::default(),
+            digests: Vec::new(),
         }
     }
 
@@ -119,37 +121,58 @@ impl<'a> Cutter<'a> {
         if let (Some(page), Some(bytes)) = (member.shape.ese_page(), bytes) {
             self.tally.check(&bytes[self.done as usize..], member.offset + self.done, page);
         }
+        // Units are equal, and hashed together; other chunks are hashed while the nearest cache holds them.
+        let batch = if matches!(member.cuts, Cuts::Pages(_)) { STEP as u64 } else { 1 };
+        let mut data = Vec::new();
         while self.done < end {
-            let at = self.done as usize;
-            let length = match &member.cuts {
-                Cuts::Lengths(_) => self.lengths.next().map_or(member.length - self.done, |l| u64::from(*l)),
-                Cuts::Pages(unit) => u64::from(*unit),
-                Cuts::Content => bytes.map_or(member.length, |b| gear::cut(&b[at..]) as u64),
-            };
-            let length = length.min(member.length - self.done);
-            let chunk = bytes.map(|b| &b[at..at + length as usize]);
-            let kind = self.kind(member.offset + self.done, length, chunk);
-            chunks.push(Chunk { at: base + at, length: length as u32, kind });
-            self.done += length;
+            let until = end.min(self.done + batch);
+            let first = chunks.len();
+            data.clear();
+            while self.done < until {
+                let at = self.done as usize;
+                let length = match &member.cuts {
+                    Cuts::Lengths(_) => {
+                        self.lengths.next().map_or(member.length - self.done, |l| u64::from(*l))
+                    }
+                    Cuts::Pages(unit) => u64::from(*unit),
+                    Cuts::Content => bytes.map_or(member.length, |b| gear::cut(&b[at..]) as u64),
+                };
+                let length = length.min(member.length - self.done);
+                let offset = member.offset + self.done;
+                let chunk = bytes.map(|b| &b[at..at + length as usize]);
+                let kind = match chunk.filter(|_| !self.is_hole(offset, length)) {
+                    None => Kind::Nothing(Nothing::Hole),
+                    Some(chunk) if is_zero(chunk) => Kind::Nothing(Nothing::Zero),
+                    Some(chunk) => {
+                        data.push(chunk);
+                        Kind::Data { digest: Digest::default(), name: None }
+                    }
+                };
+                chunks.push(Chunk { at: base + at, length: length as u32, kind });
+                self.done += length;
+            }
+            self.digest(&mut chunks[first..], base, &data);
         }
     }
 
-    fn kind(&mut self, offset: u64, length: u64, chunk: Option<&[u8]>) -> Kind {
+    fn is_hole(&mut self, offset: u64, length: u64) -> bool {
         while self.holes.next_if(|h| h.end <= offset).is_some() {}
-        let in_hole = self.holes.peek().is_some_and(|h| h.start <= offset && offset + length <= h.end);
-        match chunk {
-            _ if in_hole => Kind::Nothing(Nothing::Hole),
-            None => Kind::Nothing(Nothing::Hole),
-            Some(chunk) if is_zero(chunk) => Kind::Nothing(Nothing::Zero),
-            Some(chunk) => {
-                let digest = digest::of(chunk);
-                while self.known.next_if(|k| k.offset < offset).is_some() {}
-                let same = self
-                    .known
-                    .peek()
-                    .filter(|k| k.offset == offset && u64::from(k.length) == length && k.digest == digest);
-                Kind::Data { digest, name: same.map(|k| k.name) }
-            }
+        self.holes.peek().is_some_and(|h| h.start <= offset && offset + length <= h.end)
+    }
+
+    /// Gives those of `chunks` that are data their digests, and their names where the previous recipe has them. `data` are their
+    /// bytes.
+    fn digest(&mut self, chunks: &mut [Chunk], base: usize, data: &[&[u8]]) {
+        self.digests.clear();
+        digest::of_each(data, &mut self.digests);
+        let mut digests = self.digests.iter();
+        for chunk in chunks {
+            let Kind::Data { digest, name } = &mut chunk.kind else { continue };
+            *digest = *digests.next().expect("one for each chunk of data");
+            let offset = self.member.offset + (chunk.at - base) as u64;
+            while self.known.next_if(|k| k.offset < offset).is_some() {}
+            let same = |k: &&&Known| k.offset == offset && k.length == chunk.length && k.digest == *digest;
+            *name = self.known.peek().filter(same).map(|k| k.name);
         }
     }
 }

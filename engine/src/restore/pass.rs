@@ -1,7 +1,7 @@
 //! The forward pass: every wanted frame is read once, in medium order; decoded, checked and scattered on all cores.
 
 use crate::error::{Class, Error, Result};
-use crate::frame::{FrameDecoder, chunk_is};
+use crate::frame::{FrameDecoder, check_chunks};
 use crate::index::previous::SegmentTables;
 use crate::memory::Memory;
 use crate::plan::{Extent, Placement, Plan, lose, place};
@@ -185,6 +185,25 @@ fn lose_placement(
     lost.push((placement.target, placement.offset..placement.offset + length, why.to_owned()));
 }
 
+/// The chunks of a frame that somebody wants: the index of each, and where it lies in the plain bytes.
+fn wanted(job: &Job) -> Vec<(u32, Range<usize>)> {
+    let mut wanted = Vec::new();
+    let mut placements = job.placements.iter().peekable();
+    let mut at = 0;
+    for index in job.frame.first.get().. {
+        let (Some(next), Some(entry)) = (placements.peek(), job.table.chunks.get(index as usize)) else {
+            break;
+        };
+        let begin = at;
+        at += entry.length.get() as usize;
+        if next.index == index {
+            wanted.push((index, begin..at));
+        }
+        while placements.next_if(|p| p.index <= index).is_some() {}
+    }
+    wanted
+}
+
 struct Worker<'a, 'p> {
     feed: &'a Mutex<Feed<'p>>,
     report: &'a Mutex<PassReport>,
@@ -224,44 +243,35 @@ impl Worker<'_, '_> {
             Ok(plain) => plain,
             Err(why) => return self.lose_all(job, &why),
         };
-        let mut chunk_at = 0usize;
-        let mut index = job.frame.first.get();
+        let wanted = wanted(job);
+        let chunks = wanted
+            .iter()
+            .map(|(index, range)| job.table.chunks.get(*index as usize).zip(plain.get(range.clone())));
+        let mut checked = wanted.iter().zip(check_chunks(chunks)).peekable();
         let mut pending: Option<(u32, u64, Range<usize>)> = None;
-        let mut placements = job.placements.iter().peekable();
-        while let Some(next) = placements.peek() {
-            let Some(entry) = job.table.chunks.get(index as usize) else { break };
-            let end = chunk_at + entry.length.get() as usize;
-            if next.index > index {
-                (chunk_at, index) = (end, index + 1);
+        for placement in &job.placements {
+            while checked.next_if(|((index, _), _)| *index < placement.index).is_some() {}
+            let Some(((_, range), good)) = checked.peek() else { break };
+            if !good {
+                let why = "the chunk does not have the digest that its segment says";
+                let end = placement.offset + range.len() as u64;
+                self.lose(placement.target, placement.offset..end, why)?;
                 continue;
             }
-            let chunk = plain.get(chunk_at..end).filter(|c| chunk_is(entry, c));
-            while let Some(placement) = placements.next_if(|p| p.index == index) {
-                if chunk.is_none() {
-                    let why = "the chunk does not have the digest that its segment says";
-                    self.lose(
-                        placement.target,
-                        placement.offset..placement.offset + (end - chunk_at) as u64,
-                        why,
-                    )?;
-                    continue;
+            // Neighbours in the frame that are neighbours in the target are written at once.
+            match &mut pending {
+                Some((target, offset, before))
+                    if *target == placement.target
+                        && *offset + before.len() as u64 == placement.offset
+                        && before.end == range.start =>
+                {
+                    before.end = range.end;
                 }
-                // Neighbours in the frame that are neighbours in the target are written at once.
-                match &mut pending {
-                    Some((target, offset, range))
-                        if *target == placement.target
-                            && *offset + range.len() as u64 == placement.offset
-                            && range.end == chunk_at =>
-                    {
-                        range.end = end;
-                    }
-                    _ => {
-                        self.flush(pending.take(), plain)?;
-                        pending = Some((placement.target, placement.offset, chunk_at..end));
-                    }
+                _ => {
+                    self.flush(pending.take(), plain)?;
+                    pending = Some((placement.target, placement.offset, range.clone()));
                 }
             }
-            (chunk_at, index) = (end, index + 1);
         }
         self.flush(pending, plain)
     }

@@ -4,7 +4,7 @@ use super::ReadAtStats;
 use super::kept::Kept;
 use super::runs::{Runs, Stretch};
 use crate::error::{Class, Error, Result};
-use crate::frame::{FrameDecoder, chunk_is};
+use crate::frame::{FrameDecoder, check_chunks};
 use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::restore::fetch::{Home, Volumes, unpack};
@@ -311,12 +311,12 @@ impl Frames {
         self.decoded += 1;
         let (first, end) = (entry.first.get(), entry.first.get() + entry.count.get());
         let base = table.start(first);
-        let is_bad = |index: &u32| {
-            let range = (table.start(*index) - base) as usize..(table.start(index + 1) - base) as usize;
-            let chunk = table.segment.chunks.get(*index as usize).zip(plain.get(range));
-            chunk.is_none_or(|(chunk, bytes)| !chunk_is(chunk, bytes))
+        let chunk = |index: u32| {
+            let range = (table.start(index) - base) as usize..(table.start(index + 1) - base) as usize;
+            table.segment.chunks.get(index as usize).zip(plain.get(range))
         };
-        let bad = (first..end).filter(is_bad).collect();
+        let good = check_chunks((first..end).map(chunk));
+        let bad = (first..end).zip(good).filter_map(|(index, good)| (!good).then_some(index)).collect();
         Ok(Found { plain: plain.into(), bad, block })
     }
 }
