@@ -7,6 +7,7 @@ use crate::output::ReportTo;
 use crate::size;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use reel_engine::frame::Compression;
+use reel_engine::io::Io;
 use reel_engine::memory::Memory;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -147,6 +148,9 @@ pub struct Backup {
     /// Block size of a volume that this run makes
     #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = size::parse_block)]
     pub block_size: u32,
+    /// How files are read; the result is the same
+    #[arg(long, value_enum, default_value_t = Way::Auto)]
+    pub io: Way,
     /// Back up standard input as the stream NAME; the only PATH is then `-`
     #[arg(long, value_name = "NAME")]
     pub stdin_name: Option<OsString>,
@@ -174,6 +178,29 @@ pub enum OnBadPage {
     Fail,
     /// Back the page up as it was read, and report it (exit code 1)
     Record,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// Files that are not in the page cache through io_uring, where there is one; else plain
+    Auto,
+    /// read(2)
+    Plain,
+    /// Direct requests through io_uring, or an error where there is none
+    Uring,
+    /// Files through a mapping: only for files that nobody changes, because one that is cut short ends the process
+    Mmap,
+}
+
+impl From<Way> for Io {
+    fn from(way: Way) -> Io {
+        match way {
+            Way::Auto => Io::Auto,
+            Way::Plain => Io::Plain,
+            Way::Uring => Io::Uring,
+            Way::Mmap => Io::Mmap,
+        }
+    }
 }
 
 #[derive(Args)]

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod index;
 pub mod info;
 pub mod integrity;
+pub mod io;
 pub mod list;
 pub mod logs;
 pub mod memory;

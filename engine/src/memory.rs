@@ -50,9 +50,15 @@ impl Memory {
         usize::try_from((self.0 / 16).min(64 << 20)).unwrap_or(usize::MAX)
     }
 
+    /// What is read ahead of the workers.
+    pub fn read_ahead(self) -> usize {
+        usize::try_from((self.0 / 16).min(32 << 20)).unwrap_or(usize::MAX)
+    }
+
     /// How many workers fit, of those that are wanted.
     pub fn workers(self, wanted: usize) -> usize {
-        let room = (self.0 / 2).saturating_sub(BASE + self.tables() as u64);
+        let others = BASE + self.tables() as u64 + self.read_ahead() as u64;
+        let room = (self.0 / 2).saturating_sub(others);
         wanted.clamp(1, usize::try_from(room / PER_WORKER).unwrap_or(usize::MAX).max(1))
     }
 }

@@ -170,6 +170,7 @@ pub fn run(args: &Backup) -> Result<Outcome> {
         fail_on_bad_page: args.on_bad_page == OnBadPage::Fail,
         clock: args.clock,
         seed: args.seed,
+        io: args.io.into(),
         ..BackupOptions::default()
     };
     let from_stdin = check_paths(args)?;

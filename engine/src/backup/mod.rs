@@ -16,6 +16,7 @@ use crate::error::{Class, Error, Result};
 use crate::frame::Compression;
 use crate::index::previous::PreviousRecipes;
 use crate::index::{Index, Name};
+use crate::io::{Files, Io};
 use crate::memory::Memory;
 use crate::pool::catalog::CatalogWriter;
 use crate::pool::shelf::PoolLock;
@@ -63,6 +64,8 @@ pub struct BackupOptions {
     pub clock: Option<i64>,
     /// What uuids and session ids are made from; `None`: random ones.
     pub seed: Option<u64>,
+    /// How files are read ([`backup_tree`]). The bytes are the same whatever it is.
+    pub io: Io,
 }
 
 impl Default for BackupOptions {
@@ -79,6 +82,7 @@ impl Default for BackupOptions {
             cache: crate::pool::default_cache(),
             clock: None,
             seed: None,
+            io: Io::Auto,
         }
     }
 }
@@ -100,6 +104,7 @@ impl BackupOptions {
     }
 
     fn check(&self) -> Result<()> {
+        self.io.check()?;
         check_block_size(self.block_size)
             .map_err(|m| Error::new(Class::Argument, "block size", m.to_string()))?;
         if let Compression::Zstd(level) = self.compression
@@ -152,6 +157,7 @@ pub fn backup_tree(
 ) -> Result<BackupReport> {
     options.check()?;
     tree.classify = log_generation;
+    tree.files = Files::new(options.io, options.memory)?;
     // A path that is wrong should not leave a new pool behind.
     Tree::new(paths, tree.clone())?;
     let made = Made::open(shelf, options)?;

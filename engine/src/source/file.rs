@@ -3,16 +3,17 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{OFlags, SeekFrom};
 use rustix::io::Errno;
 
-use super::{PositionedRead, Source, check_name, fill};
+use super::{PositionedRead, Source, check_name};
 use crate::attributes::{Accounts, AttributeIssue, Attributes, NodeKind};
 use crate::error::{Class, Error, Result};
+use crate::io::{Files, PlainFile};
 
 /// An open regular file or block device.
 ///
@@ -20,7 +21,8 @@ use crate::error::{Class, Error, Result};
 pub struct FileSource {
     name: Vec<u8>,
     attributes: Attributes,
-    bytes: Arc<OpenFile>,
+    file: Arc<PlainFile>,
+    bytes: Arc<dyn PositionedRead>,
     metadata: Metadata,
     position: u64,
 }
@@ -54,8 +56,14 @@ impl FileSource {
             }
         };
         attributes.size = size;
-        let bytes = Arc::new(OpenFile { file, path: path.to_path_buf(), size });
-        Ok(Self { name, attributes, bytes, metadata, position: 0 })
+        let file = Arc::new(PlainFile::new(file, path.to_path_buf(), size));
+        Ok(Self { name, attributes, bytes: file.clone(), file, metadata, position: 0 })
+    }
+
+    /// From now on its bytes are read as `files` read them.
+    pub fn read_through(mut self, files: &Files) -> Self {
+        self.bytes = files.reader(self.file.clone());
+        self
     }
 
     /// What the file system told when the file was opened.
@@ -79,7 +87,7 @@ impl Source for FileSource {
     }
 
     fn len(&self) -> Option<u64> {
-        Some(self.bytes.size)
+        Some(self.file.size())
     }
 
     fn read(&mut self, buf: &mut [u8]) -> Result<usize> {
@@ -93,32 +101,32 @@ impl Source for FileSource {
     }
 
     fn holes(&self, from: u64) -> Result<Option<Range<u64>>> {
-        let size = self.bytes.size;
+        let size = self.file.size();
         if self.attributes.kind != NodeKind::File || from >= size {
             return Ok(None);
         }
         // Nobody reads at the file's own position, so moving it disturbs nothing. Behind the last data both calls give
         // the end of the file or say that there is nothing.
-        let start = self.bytes.seek(SeekFrom::Hole(from), from)?.unwrap_or(size);
+        let start = self.file.seek(SeekFrom::Hole(from), from)?.unwrap_or(size);
         if start >= size {
             return Ok(None);
         }
-        let end = self.bytes.seek(SeekFrom::Data(start), start)?.map_or(size, |end| end.min(size));
+        let end = self.file.seek(SeekFrom::Data(start), start)?.map_or(size, |end| end.min(size));
         // A file written to between the two calls may have lost its hole.
         Ok((start < end).then_some(start..end))
     }
 
     fn changed(&mut self) -> Result<Option<String>> {
-        let file = &self.bytes.file;
-        let object = || self.bytes.path.display().to_string();
+        let file = self.file.file();
+        let object = || self.file.path().display().to_string();
         let before = &self.metadata;
         let now = file.metadata().map_err(|e| Error::io(object(), "cannot read its attributes", e))?;
         if self.attributes.kind == NodeKind::BlockDevice {
             // The times are those of the device's node; writing to the device does not move them.
             let size = rustix::fs::seek(file, SeekFrom::End(0))
                 .map_err(|e| Error::io(object(), "cannot find the size of the device", e.into()))?;
-            let differs = size != self.bytes.size;
-            return Ok(differs.then(|| resized(self.bytes.size, size)));
+            let differs = size != self.file.size();
+            return Ok(differs.then(|| resized(self.file.size(), size)));
         }
         if now.len() != before.len() {
             return Ok(Some(resized(before.len(), now.len())));
@@ -126,7 +134,7 @@ impl Source for FileSource {
         if (now.mtime(), now.mtime_nsec()) != (before.mtime(), before.mtime_nsec()) {
             return Ok(Some("was written to while being read: its modification time moved".into()));
         }
-        match fs::symlink_metadata(&self.bytes.path) {
+        match fs::symlink_metadata(self.file.path()) {
             Ok(at_path) if (at_path.dev(), at_path.ino()) != (before.dev(), before.ino()) => {
                 return Ok(Some("was replaced by another file while being read".into()));
             }
@@ -145,37 +153,6 @@ impl Source for FileSource {
 
 fn resized(before: u64, now: u64) -> String {
     format!("changed its size while being read: {before} bytes when opened, {now} now")
-}
-
-/// A file of known size, read by position only.
-struct OpenFile {
-    file: File,
-    path: PathBuf,
-    size: u64,
-}
-
-impl OpenFile {
-    /// Where the next hole or data is; `None` if there is none or the file system cannot tell.
-    fn seek(&self, to: SeekFrom, from: u64) -> Result<Option<u64>> {
-        match rustix::fs::seek(&self.file, to) {
-            Ok(place) => Ok(Some(place)),
-            Err(Errno::NXIO | Errno::INVAL | Errno::OPNOTSUPP) => Ok(None),
-            Err(e) => {
-                Err(Error::io(self.path.display().to_string(), "cannot look for holes", e.into()).at(from))
-            }
-        }
-    }
-}
-
-impl PositionedRead for OpenFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
-        let left = self.size.saturating_sub(offset);
-        let wanted = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let Some(buf) = buf.get_mut(..wanted) else { return Ok(0) };
-        fill(buf, |rest, filled| self.file.read_at(rest, offset + filled as u64)).map_err(|(filled, e)| {
-            Error::io(self.path.display().to_string(), "cannot read", e).at(offset + filled as u64)
-        })
-    }
 }
 
 /// Opens for reading what stands at `path` itself, without leaving a trace in its access time where that is permitted.

@@ -28,11 +28,11 @@ mod file;
 mod push;
 mod tree;
 
+pub use crate::io::PositionedRead;
 pub use file::FileSource;
 pub use push::{PushReader, PushWriter, ReadSource, push};
 pub use tree::{Finding, FindingKind, Item, Tree, TreeOptions};
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -84,12 +84,6 @@ pub trait Source: Send {
     fn changed(&mut self) -> Result<Option<String>> {
         Ok(None)
     }
-}
-
-/// Bytes that can be read at any place from any thread.
-pub trait PositionedRead: Send + Sync {
-    /// Reads the bytes at `offset` into `buf`, all of it unless the end comes first; 0 at or behind the end.
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize>;
 }
 
 /// One entry of a backup set, on its way there.
@@ -145,23 +139,6 @@ pub fn check_name(name: &[u8]) -> Result<()> {
 /// The stream name as messages show it.
 fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
-}
-
-/// Calls `read` with what is left of `buf` and the bytes had so far until `buf` is full or the end has come.
-fn fill(
-    buf: &mut [u8],
-    mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>,
-) -> std::result::Result<usize, (usize, io::Error)> {
-    let mut filled = 0;
-    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match read(rest, filled) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err((filled, e)),
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::{Source, check_name, fill, shown};
+use super::{Source, check_name, shown};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
+use crate::io::fill;
 
 /// Bytes of one buffer between the two ends of a [`push`].
 const BUFFER_BYTES: usize = 256 << 10;

@@ -21,6 +21,7 @@ use super::file::open_quietly;
 use super::{Entry, FileSource, Source};
 use crate::attributes::{Accounts, AttributeIssue, Attributes, NodeKind, kind_of};
 use crate::error::{Class, Error, Result};
+use crate::io::Files;
 
 /// Bytes of a file's head that tell whether it is an ESE log file; also the unit its size is a multiple of.
 const LOG_HEAD_BYTES: usize = 4096;
@@ -46,12 +47,20 @@ pub struct TreeOptions {
     /// The generation of an ESE log file from the first 4,096 bytes of a file, `None` for any other file. Only asked
     /// about regular files of at least 8,192 bytes and a multiple of 4,096.
     pub classify: fn(&[u8]) -> Option<u32>,
+    /// How files are read.
+    pub files: Files,
 }
 
 impl Default for TreeOptions {
-    /// Everything, and no file is known as a log file.
+    /// Everything, read plainly, and no file is known as a log file.
     fn default() -> Self {
-        Self { excludes: Vec::new(), one_file_system: false, skip: Vec::new(), classify: |_| None }
+        Self {
+            excludes: Vec::new(),
+            one_file_system: false,
+            skip: Vec::new(),
+            classify: |_| None,
+            files: Files::plain(),
+        }
     }
 }
 
@@ -297,7 +306,7 @@ impl Tree {
                 let (name, attributes) = source.into_parts();
                 Entry::Meta { name, attributes }
             }
-            None => Entry::Stream(Box::new(source)),
+            None => Entry::Stream(Box::new(source.read_through(&self.options.files))),
         };
         self.ready.push_back(Item::Entry(entry));
         Ok(())

@@ -1,0 +1,56 @@
+//! `--io`: where there is no io_uring.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn reel(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reel"));
+    command.args(args).current_dir(folder).env("REEL_CACHE", folder.join("cache"));
+    command
+}
+
+fn run(mut command: Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Bytes that do not compress and do not repeat.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let next = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..length.div_ceil(8)).flat_map(next).collect()
+}
+
+fn image(folder: &Path, pool: &str) -> PathBuf {
+    folder.join(pool).join("RM0001.tap")
+}
+
+#[test]
+fn without_io_uring_it_is_an_error_only_where_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data"), noise(9_000_000)).unwrap();
+    let backup = |pool, io| {
+        let args = ["backup", "--clock", "5", "--seed", "9", "--pool", pool, "--io", io, "data"];
+        let mut command = reel(folder.path(), &args);
+        command.env("REEL_IO", "without-uring");
+        command
+    };
+    let refused = run(backup("none", "uring"), 2);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("io_uring was asked for, but the system does not give it"), "{said}");
+    assert!(!folder.path().join("none").exists());
+    run(backup("auto", "auto"), 0);
+    let mut with = backup("with", "auto");
+    with.env_remove("REEL_IO");
+    run(with, 0);
+    run(backup("plain", "plain"), 0);
+    let images = ["auto", "with", "plain"].map(|pool| fs::read(image(folder.path(), pool)).unwrap());
+    assert!(images[0] == images[1] && images[1] == images[2]);
+}
