@@ -12,7 +12,7 @@ mod samples;
 
 use case::{cases, has_extension};
 use normal::{differences, listed};
-use rebuild::{replay, replay_logs};
+use rebuild::{AMPLE, Means, replay, replay_logs};
 use reel_formats::ese::database::Database;
 use reel_formats::ese::header::{DatabaseHeader, DatabaseState};
 use reel_formats::ese::log::reader::LogFile;
@@ -28,7 +28,7 @@ fn every_page_after_redo_is_that_of_the_engine() {
         if expected.is_empty() {
             continue;
         }
-        match replay(&case, false) {
+        match replay(&case, false, AMPLE) {
             Ok((ours, _)) => {
                 for (name, engine) in expected.iter().filter(|(name, _)| has_extension(name, "edb")) {
                     let Some(file) = ours.get(*name) else {
@@ -54,6 +54,80 @@ fn every_page_after_redo_is_that_of_the_engine() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// So little memory that pages give way all the time.
+const LITTLE: u64 = 1 << 20;
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes_and_the_same_numbers() {
+    let (mut wrong, mut judged) = (Vec::new(), 0);
+    for case in cases("replay threads", |name| !name.starts_with("perf")) {
+        for undo in [false, true] {
+            let made = |threads| match replay(&case, undo, Means { threads, memory: LITTLE }) {
+                Ok((files, report)) => {
+                    let bytes: BTreeMap<_, _> =
+                        files.iter().map(|(name, f)| (name.clone(), f.bytes())).collect();
+                    (bytes, format!("{report:?}"))
+                }
+                Err(error) => (BTreeMap::new(), error.to_string()),
+            };
+            let alone = made(1);
+            for threads in [2, 7] {
+                if made(threads) != alone {
+                    wrong.push(format!("{} undo {undo}: {threads} threads differ from one", case.name));
+                }
+            }
+            judged += alone.0.len();
+        }
+    }
+    eprintln!("{judged} databases judged");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn with_little_memory_every_page_after_redo_is_that_of_the_engine() {
+    let mut wrong = Vec::new();
+    for case in cases("replay little memory", |name| !name.starts_with("perf")) {
+        let expected = case.under("expected_redo");
+        if expected.is_empty() {
+            continue;
+        }
+        let (ours, _) = replay(&case, false, Means { threads: 7, memory: LITTLE })
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        for (name, engine) in expected.iter().filter(|(name, _)| has_extension(name, "edb")) {
+            let found = differences(&ours[*name].bytes(), engine);
+            wrong.extend(found.iter().take(4).map(|found| format!("{} {name}: {found}", case.name)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whatever else fails meanwhile, the message is that of the first record that fails.
+#[test]
+fn any_number_of_threads_fails_with_the_first_error() {
+    let mut located = 0;
+    for case in cases("replay errors", |name| !name.starts_with("perf")) {
+        let mut bases = case.bases();
+        for bytes in bases.values_mut() {
+            let (header, _) = DatabaseHeader::find(bytes).expect("a base has a header");
+            // Nothing is left of the pages 20 to 29, 60 to 69, and so on.
+            let pages = bytes.chunks_mut(header.page_size as usize).skip(2).enumerate();
+            for (_, page) in pages.filter(|(index, _)| (19..29).contains(&(index % 40))) {
+                page.iter_mut().for_each(|byte| *byte ^= 0x5A);
+            }
+        }
+        let message = |threads| {
+            let means = Means { threads, memory: 64 << 20 };
+            replay_logs(&bases, &case.logs(), true, &BTreeMap::new(), means).err().map(|e| e.to_string())
+        };
+        let alone = message(1);
+        located += usize::from(alone.as_ref().is_some_and(|message| message.contains("(log record ")));
+        for threads in [2, 7] {
+            assert_eq!(message(threads), alone, "{}, {threads} threads", case.name);
+        }
+    }
+    eprintln!("{located} cases fail in a record");
+}
+
 #[test]
 fn every_row_after_recovery_is_that_of_the_engine_and_the_structure_is_sound() {
     let (mut wrong, mut judged, mut checked) = (Vec::new(), 0, 0);
@@ -62,7 +136,7 @@ fn every_row_after_recovery_is_that_of_the_engine_and_the_structure_is_sound() {
         if listings.is_empty() {
             continue;
         }
-        let (ours, _) = match replay(&case, true) {
+        let (ours, _) = match replay(&case, true, AMPLE) {
             Ok(done) => done,
             Err(error) => {
                 wrong.push(format!("{}: {error}", case.name));
@@ -114,7 +188,7 @@ fn every_page_of_the_throughput_cases_is_that_of_the_engine() {
         );
         let list = std::fs::read_to_string(list.expect("the list is beside the case"))
             .expect("the list is readable");
-        let (ours, _) = replay(&case, false).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let (ours, _) = replay(&case, false, AMPLE).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let bytes = ours["a.edb"].bytes();
         let mut wrong = Vec::new();
         let mut judged = 0;
@@ -171,7 +245,7 @@ fn a_replay_without_undo_can_be_gone_on_with() {
             if part.is_empty() {
                 continue;
             }
-            match replay_logs(&bases, &part, end == last, &saved) {
+            match replay_logs(&bases, &part, end == last, &saved, AMPLE) {
                 Ok((databases, report)) => {
                     let name = |path: &str| path.rsplit('\\').next().unwrap_or(path).to_owned();
                     let pending = report.databases.into_iter().map(|d| (name(&d.name), d.pending));

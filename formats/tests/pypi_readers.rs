@@ -207,7 +207,8 @@ fn both_readers_find_the_rows_of_the_engine_in_rebuilt_databases() {
         }
         let Some(mut command) = script() else { return };
         command.arg("--counts");
-        let (made, _) = rebuild::replay(&case, true).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let (made, _) =
+            rebuild::replay(&case, true, rebuild::AMPLE).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, file) in &made {
             std::fs::write(folder.path().join(name), file.bytes()).expect("the folder takes files");

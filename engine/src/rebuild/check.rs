@@ -44,6 +44,7 @@ pub fn check(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) ->
     let memory = options.memory.bytes() / 2;
     let mut replay = Replay::new(Options {
         memory,
+        threads: options.threads,
         create: None,
         undo: false,
         allow_loss: options.allow_loss,

@@ -109,6 +109,7 @@ pub fn run(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> R
     let create = options.creates().then(|| targets.creator(plan));
     let mut replay = Replay::new(Options {
         memory,
+        threads: options.threads,
         create,
         undo: options.undo,
         allow_loss: options.allow_loss,

@@ -241,19 +241,29 @@ pub(super) fn read_page(
         position,
         source,
     })?;
-    let wrong = |found: &dyn std::fmt::Display, expected: &str, jet| {
-        Err(Error::format(object(), 0, found, expected).with_jet(jet))
-    };
     if pgno == 0 || len < size {
-        return wrong(&"no such page in the file", "a page inside the file", JET_BEYOND_EOF);
+        return Err(not_in_file(pgno));
     }
     match checksum::verify(&bytes, pgno) {
         PageState::Good => Ok((bytes, false)),
-        PageState::Zero => wrong(&"zeros only", "a page in use", JET_PAGE_NOT_INITIALIZED),
+        PageState::Zero => Err(not_initialized(pgno)),
         PageState::Correctable { bit } => {
             checksum::flip(&mut bytes, bit);
             Ok((bytes, true))
         }
-        PageState::Bad(bad) => wrong(&bad, "a page that matches its checksum", JET_READ_VERIFY_FAILURE),
+        PageState::Bad(bad) => Err(Error::format(object(), 0, bad, "a page that matches its checksum")
+            .with_jet(JET_READ_VERIFY_FAILURE)),
     }
+}
+
+/// What reading a page behind the end of the file gives.
+pub(super) fn not_in_file(pgno: u32) -> Error {
+    Error::format(format_args!("page {pgno}"), 0, "no such page in the file", "a page inside the file")
+        .with_jet(JET_BEYOND_EOF)
+}
+
+/// What reading a page of zeros gives.
+pub(super) fn not_initialized(pgno: u32) -> Error {
+    Error::format(format_args!("page {pgno}"), 0, "zeros only", "a page in use")
+        .with_jet(JET_PAGE_NOT_INITIALIZED)
 }

@@ -51,9 +51,21 @@ impl RebuildFile for Memory {
 /// Databases by the last part of their name.
 pub type Databases = BTreeMap<String, Memory>;
 
+/// What a replay has to work with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// Threads.
+    pub threads: usize,
+    /// Bytes for pages.
+    pub memory: u64,
+}
+
+/// Memory for all pages of most cases.
+pub const AMPLE: Means = Means { threads: 2, memory: 64 << 20 };
+
 /// Replays all logs of a case on its base; the databases by the last part of their name.
-pub fn replay(case: &Case, undo: bool) -> Result<(Databases, Report), Error> {
-    replay_logs(&case.bases(), &case.logs(), undo, &BTreeMap::new())
+pub fn replay(case: &Case, undo: bool, means: Means) -> Result<(Databases, Report), Error> {
+    replay_logs(&case.bases(), &case.logs(), undo, &BTreeMap::new(), means)
 }
 
 /// Replays logs on copies of bases, with what an earlier replay left behind.
@@ -62,11 +74,13 @@ pub fn replay_logs(
     logs: &[LogFile],
     undo: bool,
     saved: &BTreeMap<String, Vec<u8>>,
+    means: Means,
 ) -> Result<(Databases, Report), Error> {
     let made: Arc<Mutex<Databases>> = Arc::default();
     let creating = made.clone();
     let mut replay = Replay::new(Options {
-        memory: 64 << 20,
+        memory: means.memory,
+        threads: means.threads,
         create: Some(Box::new(move |new| {
             let name = new.path.rsplit(['\\', '/']).next().unwrap_or(new.path).to_owned();
             let file = Memory::default();

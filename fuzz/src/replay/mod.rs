@@ -58,21 +58,30 @@ pub fn run(data: &[u8]) -> Option<Result<RecordCounts, Error>> {
     let (mode, records) = data.split_first()?;
     let mode = Mode(*mode);
     let logs = logs(mode, records)?;
+    let (alone, together) = (replays(mode, &logs, 1)?, replays(mode, &logs, 3)?);
+    let text = |result: &Result<RecordCounts, Error>| format!("{result:?}");
+    assert_eq!(text(&alone.0), text(&together.0), "whatever the threads");
+    assert!(alone.1 == together.1, "the same bytes whatever the threads");
+    Some(alone.0)
+}
+
+/// Replays the logs on a new base; gives what became of the records, and the base as it is then.
+fn replays(mode: Mode, logs: &[LogFile], threads: usize) -> Option<(Result<RecordCounts, Error>, Vec<u8>)> {
     let file = Memory::default();
     file.set_len(0).ok()?;
     let base =
         Base { page_size: mode.page_size(), dirty: mode.has(Mode::DIRTY_BASE), logs: logs.len() as u32 };
     file.write_at(0, &base.bytes()).ok()?;
     let undo = mode.has(Mode::UNDO);
-    let first = replay(mode, &file, &logs, undo, &[]);
+    let first = replay(mode, &file, logs, undo, &[], threads);
     if mode.has(Mode::RESUME)
         && !undo
         && !mode.has(Mode::CHECK)
         && let Ok((_, pending)) = &first
     {
-        let _ = replay(mode, &file, &logs, true, pending);
+        let _ = replay(mode, &file, logs, true, pending, threads);
     }
-    Some(first.map(|(counts, _)| counts))
+    Some((first.map(|(counts, _)| counts), file.bytes()))
 }
 
 /// The logs that hold the records, the base attached in their headers.
@@ -104,11 +113,13 @@ fn replay(
     logs: &[LogFile],
     undo: bool,
     saved: &[u8],
+    threads: usize,
 ) -> Result<(RecordCounts, Vec<u8>), Error> {
     let created: Arc<Mutex<Vec<Memory>>> = Arc::default();
     let creating = created.clone();
     let mut replay = Replay::new(Options {
         memory: 1 << 20,
+        threads,
         create: mode.has(Mode::CREATE).then(|| {
             let create: reel_formats::ese::replay::Create<'_> = Box::new(move |_| {
                 let mut created = creating.lock().expect("nobody panicked");

@@ -2,8 +2,10 @@
 //! replay.md section 2.1).
 
 use super::database::Rebuilt;
+use super::pages::if_readable;
 use crate::error::{Error, Result};
 use crate::ese::log::record::{MergeType, NO_DBTIME, PageMove, Record};
+use crate::ese::page::edit::EditPage;
 use crate::ese::position::LgPos;
 use std::collections::HashMap;
 
@@ -152,7 +154,7 @@ fn touch(
 ) -> Result<()> {
     let found = match check.dbtimes.get(&pgno) {
         Some(found) => *found,
-        None => db.pages.dbtime_if_readable(pgno)?,
+        None => if_readable(db.pages.read(pgno).map(EditPage::dbtime))?,
     };
     if found.is_some_and(|found| found >= after) {
         db.counts.present += 1;

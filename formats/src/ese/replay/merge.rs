@@ -1,29 +1,20 @@
 //! Redo of page merges (reference, replay.md section 4.2).
 
-use super::database::Rebuilt;
 use super::image::before_image;
 use super::lines::{Line, append, lines_of};
 use super::redo::inconsistent;
+use super::site::Site;
 use crate::error::{Error, Result};
 use crate::ese::log::record::{Merge, MergeType};
 use crate::ese::page::edit::EditPage;
 
 const JET_MISSING_IMAGE: i32 = -255;
 
-/// Redoes the merges of a macro, which are in order from the root to the leaf.
-pub(super) fn redo(db: &mut Rebuilt, merges: &[Merge<'_>]) -> Result<()> {
-    let Some((leaf, above)) = merges.split_last() else { return Ok(()) };
-    redo_leaf(db, leaf)?;
-    for merge in above {
-        db.change(&merge.page, |page| change_internal(page, merge, leaf))?;
-    }
-    Ok(())
-}
-
-fn redo_leaf(db: &mut Rebuilt, merge: &Merge<'_>) -> Result<()> {
+/// Redoes the lowest of the merges of a macro.
+pub(super) fn leaf(db: &mut Site<'_>, merge: &Merge<'_>) -> Result<()> {
     let op = &merge.page;
     let source_wants = db.needs_redo(op.pgno, op.dbtime, op.dbtime_before)?;
-    let wants = |db: &mut Rebuilt, pgno, before| {
+    let wants = |db: &mut Site<'_>, pgno, before| {
         if pgno == 0 { Ok(false) } else { db.needs_redo(pgno, op.dbtime, before) }
     };
     let right_wants = wants(db, merge.right, merge.right_dbtime_before)?;
@@ -68,10 +59,10 @@ fn redo_leaf(db: &mut Rebuilt, merge: &Merge<'_>) -> Result<()> {
 }
 
 /// The lines that move: not those flagged deleted.
-fn moved_lines(db: &mut Rebuilt, merge: &Merge<'_>, from_page: bool, to_right: bool) -> Result<Vec<Line>> {
+fn moved_lines(db: &mut Site<'_>, merge: &Merge<'_>, from_page: bool, to_right: bool) -> Result<Vec<Line>> {
     let op = &merge.page;
     let lines = if from_page {
-        lines_of(db.pages.read(op.pgno)?.view())?
+        db.read(op.pgno, |page| lines_of(page.view()))?
     } else if merge.has_image() {
         lines_of(before_image(merge.image, db.page_size(), op.pgno, op.dbtime_before)?.view())?
     } else {
@@ -115,7 +106,11 @@ fn change_source(page: &mut EditPage, merge: &Merge<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What becomes of a page above.
+/// Redoes a merge above; the lowest is `leaf`.
+pub(super) fn above(db: &mut Site<'_>, merge: &Merge<'_>, leaf: &Merge<'_>) -> Result<()> {
+    db.change(&merge.page, |page| change_internal(page, merge, leaf)).map(drop)
+}
+
 fn change_internal(page: &mut EditPage, merge: &Merge<'_>, leaf: &Merge<'_>) -> Result<()> {
     let line = usize::from(merge.page.line);
     let above = || inconsistent(merge.page.pgno, format_args!("no line before line {line}"));

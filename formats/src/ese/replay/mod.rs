@@ -2,9 +2,13 @@
 //!
 //! The rules are here; where bytes come from and go to is the caller's: databases through [`RebuildFile`], logs as
 //! [`LogFile`]s in order. A replay is [`Replay::begin`], then for each log [`Replay::log`], then [`Replay::finish`].
+//!
+//! One thread walks along the records and turns changes of pages into steps ([`plan`], [`macros`]); several make them, each
+//! step of a page after those before it ([`window`]).
 
 mod attach;
 mod attachments;
+mod batch;
 pub mod check;
 pub mod counts;
 mod database;
@@ -16,14 +20,19 @@ mod merge;
 mod moves;
 mod pages;
 mod pending;
+mod plan;
 mod redo;
 mod report;
 mod session;
+mod site;
 mod space;
 mod split;
+mod step;
 mod stream;
 mod undo;
 mod version;
+mod walk;
+mod window;
 
 pub use attachments::{Create, NewDatabase};
 pub use pages::RebuildFile;
@@ -34,19 +43,18 @@ use crate::ese::attachment::Attachment;
 use crate::ese::database::HEAD_LEN;
 use crate::ese::header::{DatabaseHeader, DatabaseState};
 use crate::ese::log::reader::{LogFile, LogRecord};
-use crate::ese::log::record::{Record, RecordType};
 use crate::ese::position::{LgPos, LogTime};
 use attach::Entry;
 use attachments::Slot;
+use batch::Batch;
 use check::Check;
-use counts::{RecordCounts, Skip};
+use counts::RecordCounts;
 use database::Rebuilt;
 use finish::End;
-use redo::{Earlier, Place};
-use session::{Macro, Session};
+use session::Session;
 use std::collections::{BTreeMap, HashMap};
+use version::Earlier;
 
-const JET_BAD_LOG_VERSION: i32 = -514;
 const JET_REQUIRED_LOGS_MISSING: i32 = -543;
 const JET_COMMITTED_LOGS_MISSING: i32 = -582;
 const JET_ATTACHED_MISMATCH: i32 = -1216;
@@ -56,6 +64,8 @@ const JET_LOG_SET_MISMATCH: i32 = -539;
 pub struct Options<'h> {
     /// Memory for pages, in bytes, shared by all databases.
     pub memory: u64,
+    /// Threads that change pages; any number gives the same databases.
+    pub threads: usize,
     /// What databases that the logs create are made by; without it they are passed over.
     pub create: Option<Create<'h>>,
     /// Whether the changes of open transactions are taken back at the end. If not, the databases stay dirty and more
@@ -81,6 +91,7 @@ pub struct Replay<'h> {
     /// Versions that an earlier replay left open, by session and number.
     earlier: HashMap<u16, Earlier>,
     none: Earlier,
+    batch: Batch,
     stream: stream::Stream,
     position: LgPos,
     /// Where the last ShutDown mark stands that no end of the engine followed yet.
@@ -102,6 +113,7 @@ impl<'h> Replay<'h> {
             sessions: BTreeMap::new(),
             earlier: HashMap::new(),
             none: HashMap::new(),
+            batch: Batch::new(),
             stream: stream::Stream::default(),
             position: LgPos::default(),
             shut_down_mark: None,
@@ -185,7 +197,7 @@ impl<'h> Replay<'h> {
     }
 
     /// Replays one log; `until` may end it before a record. Answers what became of its records.
-    pub fn log(&mut self, log: &LogFile, mut until: impl FnMut(&LogRecord<'_>) -> bool) -> Result<LogReport> {
+    pub fn log(&mut self, log: &LogFile, until: impl FnMut(&LogRecord<'_>) -> bool) -> Result<LogReport> {
         let header = log.header();
         self.stream.follow(header, log.end())?;
         for database in &mut self.databases {
@@ -193,19 +205,10 @@ impl<'h> Replay<'h> {
             database.counts = RecordCounts::default();
         }
         self.log = LogReport { generation: header.generation, ..LogReport::default() };
-        let mut records = log.records();
-        while let Some(record) = records.next()? {
-            if until(&record) {
-                self.log.stopped = true;
-                self.stopped = true;
-                break;
-            }
-            self.position = record.position;
-            self.log.records += 1;
-            self.log.bytes += record.bytes.len() as u64;
-            let kind = RecordType(record.bytes.first().copied().unwrap_or(0));
-            self.record(&record).map_err(|error| error.at_record(record.position, kind.name()))?;
-        }
+        let walked = self.walk(log, until);
+        // Of what a record asks for and what was planned before, the latter failed first.
+        self.settle()?;
+        walked?;
         let mut report = std::mem::take(&mut self.log);
         report.databases = self.databases.iter().map(|database| database.counts.clone()).collect();
         Ok(report)
@@ -248,7 +251,7 @@ impl<'h> Replay<'h> {
         let databases = self.databases.iter().zip(pending).map(|(database, pending)| DatabaseReport {
             name: database.name.clone(),
             state: database.header.state,
-            pages: database.pages.counts,
+            pages: database.pages.counts(),
             pending,
         });
         Ok(Report {
@@ -306,172 +309,6 @@ impl<'h> Replay<'h> {
                 return refuse(found, expected, JET_COMMITTED_LOGS_MISSING);
             }
         }
-        Ok(())
-    }
-
-    fn record(&mut self, logged: &LogRecord<'_>) -> Result<()> {
-        let record = Record::parse(logged.bytes)?;
-        if self.hold_back(&record, logged.bytes)? {
-            return Ok(());
-        }
-        if !matches!(record, Record::Nop | Record::Nop2 { .. }) {
-            self.clean_shutdown = matches!(record, Record::Term(_));
-        }
-        match record {
-            Record::Begin { procid, from, levels, trx, .. } => {
-                let generation = self.position.generation;
-                self.session(procid).begin(from, levels, trx, generation);
-            }
-            Record::Commit { procid, to, .. } => self.session(procid).commit(to),
-            Record::Rollback { procid, levels } => self.session(procid).rollback(levels),
-            Record::Refresh { procid, trx } => {
-                let session = self.session(procid);
-                (session.level, session.trx) = (1, trx);
-            }
-            Record::MacroBegin { procid, dbtime } => {
-                let session = self.session(procid);
-                session.macros.retain(|open| open.dbtime != dbtime);
-                session.macros.push(Macro { dbtime, records: Vec::new(), bytes: 0 });
-            }
-            Record::MacroCommit { procid, dbtime } => {
-                if let Some(held) = self.session(procid).close_macro(dbtime) {
-                    self.commit_macro(procid, &held)?;
-                }
-            }
-            Record::MacroAbort { procid, dbtime } => {
-                self.session(procid).close_macro(dbtime);
-            }
-            Record::ShutDownMark => self.shut_down_mark = Some(self.position),
-            Record::Term(term) => self.terminate(&term)?,
-            Record::Init { .. } => self.end_sessions()?,
-            Record::CreateDb(create) => self.create(&create)?,
-            Record::AttachDb(attach) => self.attach_record(&attach)?,
-            Record::DetachDb(detach) => self.detach(detach.dbid, self.position)?,
-            Record::ReAttach(again) => {
-                let position = self.position;
-                if let Some(database) = self.attached(again.dbid) {
-                    database.header.reattached = position;
-                }
-            }
-            Record::ExtendDb { dbid, last } => {
-                let position = self.position;
-                if let Some(database) = self.attached(dbid).filter(|database| database.check.is_none()) {
-                    database.pages.extend_to(last)?;
-                    database.last_resize = position;
-                }
-            }
-            Record::ShrinkDb(shrink) => {
-                let position = self.position;
-                if let Some(database) = self.attached(shrink.dbid).filter(|database| database.check.is_none())
-                {
-                    database.note(shrink.dbtime.unwrap_or(0), 0);
-                    if position.generation > database.max_required {
-                        database.pages.set_last_page(shrink.last)?;
-                    }
-                    database.last_resize = position;
-                }
-            }
-            Record::TrimDb { dbid, .. } => {
-                if let Some(check) = self.attached(dbid).and_then(|database| database.check.as_mut()) {
-                    check.refusals.push("a TrimDB record, which replay refuses".into());
-                } else if self.attached(dbid).is_some() {
-                    return Err(Error::format(
-                        "transaction log",
-                        0,
-                        "a TrimDB record",
-                        "a database that was never trimmed",
-                    )
-                    .with_jet(JET_BAD_LOG_VERSION));
-                }
-            }
-            Record::SetDbVersion { dbid, update_major, update_minor, .. } => {
-                if let Some(database) = self.attached(dbid) {
-                    database.header.update_major = update_major;
-                    database.header.update_minor = update_minor;
-                }
-            }
-            Record::End => {}
-            _ => self.page_record(&record)?,
-        }
-        Ok(())
-    }
-
-    fn session(&mut self, procid: u16) -> &mut Session {
-        self.sessions.entry(procid).or_default()
-    }
-
-    fn attached(&mut self, dbid: u8) -> Option<&mut Rebuilt> {
-        match self.slots.get(usize::from(dbid)) {
-            Some(Slot::Attached(index)) => self.databases.get_mut(*index),
-            _ => None,
-        }
-    }
-
-    /// A record of a page outside of a macro.
-    fn page_record(&mut self, record: &Record<'_>) -> Result<()> {
-        let Some(procid) = record.procid() else { return Ok(()) };
-        let position = self.position;
-        let Some(mut place) = self.place(procid, record)? else { return Ok(()) };
-        if let Some(mut check) = place.db.check.take() {
-            let checked = check::record(place.db, &mut check, position, record);
-            place.db.check = Some(check);
-            return checked;
-        }
-        if redo::node(&mut place, record)? || space::redo(place.db, record)? {
-            return Ok(());
-        }
-        match record {
-            Record::PageMove(moved) => moves::page(place.db, moved),
-            Record::Split(split) => split::redo(place.db, &[*split], None).map(drop),
-            Record::Merge(merge) => merge::redo(place.db, &[*merge]),
-            _ => Ok(()),
-        }
-    }
-
-    /// Where a record is to be redone; `None` where it is passed over, which is counted.
-    fn place(&mut self, procid: u16, record: &Record<'_>) -> Result<Option<Place<'_>>> {
-        let page = record.page_op();
-        let is_page_record = page.is_some() || matches!(record, Record::NewPage(_) | Record::RootPageMove(_));
-        let Some(dbid) = record.dbid().filter(|_| is_page_record) else { return Ok(None) };
-        if !self.options.check
-            && matches!(record.kind(), RecordType::SPLIT | RecordType::MERGE | RecordType::CONVERT_FDP)
-        {
-            let found = format!("a {} record of Exchange 2000 or 2003", record.kind().name());
-            return Err(Error::format("transaction log", 0, found, "logs of Exchange 2007 or later")
-                .with_jet(JET_BAD_LOG_VERSION));
-        }
-        let index = match self.slots.get(usize::from(dbid)) {
-            Some(Slot::Attached(index)) => *index,
-            Some(Slot::Later(index)) => {
-                if let Some(database) = self.databases.get_mut(*index) {
-                    database.skip(Skip::BeforeAttach);
-                }
-                return Ok(None);
-            }
-            Some(Slot::Unknown(path)) => {
-                *self.log.unknown.entry(path.clone()).or_default() += 1;
-                return Ok(None);
-            }
-            _ => return Ok(None),
-        };
-        let Some(db) = self.databases.get_mut(index) else { return Ok(None) };
-        let objid = record.node_op().map_or(0, |node| node.objid);
-        db.note(record.dbtime().unwrap_or(0), objid);
-        let session = self.sessions.entry(procid).or_default();
-        if !session.begin_seen && !self.options.check {
-            db.skip(Skip::BeginNotSeen);
-            return Ok(None);
-        }
-        let earlier = self.earlier.get(&procid).unwrap_or(&self.none);
-        Ok(Some(Place { db, database: index, session, earlier }))
-    }
-
-    /// Sessions do not outlive the engine: what they left open is taken back.
-    fn end_sessions(&mut self) -> Result<()> {
-        if !self.options.check && self.sessions.values().any(|session| session.level > 0) {
-            undo::run(&mut self.databases, &mut self.sessions)?;
-        }
-        self.sessions.clear();
         Ok(())
     }
 }

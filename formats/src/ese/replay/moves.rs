@@ -1,10 +1,11 @@
 //! Redo of page moves (reference, replay.md sections 4.3 and 4.4).
 
-use super::database::Rebuilt;
 use super::image::moved_image;
 use super::redo::{inconsistent, set_space_header};
+use super::site::Site;
 use crate::error::Result;
-use crate::ese::log::record::{PageMove, Record, RootPageMove};
+use crate::ese::log::record::{NodeOp, PageMove};
+use crate::ese::page::edit::EditPage;
 
 const FLAG_PREINITIALISED: u32 = 0x20000;
 const FDP_DELETED: u32 = 0x40000;
@@ -14,12 +15,12 @@ const MOVES_OWNED: u32 = 2;
 const OWNED_AT: usize = 12;
 
 /// Redoes the move of a page that is no root.
-pub(super) fn page(db: &mut Rebuilt, moved: &PageMove<'_>) -> Result<()> {
+pub(super) fn page(db: &mut Site<'_>, moved: &PageMove<'_>) -> Result<()> {
     let op = &moved.page;
     let source_wants = db.needs_redo(op.pgno, op.dbtime, op.dbtime_before)?;
     if db.needs_creation(moved.dest, op.dbtime)? {
         let source = if source_wants {
-            db.pages.read(op.pgno)?.copy_as(moved.dest)
+            db.read(op.pgno, |page| Ok(page.copy_as(moved.dest)))?
         } else {
             moved_image(moved.header, moved.trailer, db.page_size(), op.pgno)?.copy_as(moved.dest)
         };
@@ -53,55 +54,56 @@ pub(super) fn page(db: &mut Rebuilt, moved: &PageMove<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Redoes the move of a tree's root, with the roots of its extents, from the records of its macro.
-pub(super) fn root(db: &mut Rebuilt, root: &RootPageMove, records: &[Record<'_>]) -> Result<()> {
-    let moves = || {
-        records
-            .iter()
-            .filter_map(|record| if let Record::PageMove(moved) = record { Some(moved) } else { None })
-    };
-    let new_owned = moves().find(|moved| moved.flags & MOVES_OWNED != 0).map(|moved| moved.dest);
-    for moved in moves() {
-        root_page(db, root.dbtime, moved, new_owned)?;
-    }
-    let mut changed = Vec::new();
-    for record in records {
-        match record {
-            Record::SetExternalHeader { node, data } => {
-                let header = space_header_of(data).ok_or_else(|| {
-                    inconsistent(node.page.pgno, format_args!("a header of {} bytes", data.len()))
-                })?;
-                db.change(&node.page, |page| set_space_header(page, header))?;
-            }
-            Record::Replace { node, data, .. } => {
-                let (op, line) = (&node.page, usize::from(node.page.line));
-                // Two rows may lie on one page, which the first of them decides.
-                if changed.contains(&op.pgno) {
-                    db.changed(op.pgno, op.dbtime, |page| page.replace(line, data))?;
-                } else if db.change(op, |page| page.replace(line, data))? {
-                    changed.push(op.pgno);
-                }
-            }
-            _ => {}
-        }
-    }
-    for moved in moves() {
-        let op = &moved.page;
-        if db.needs_redo(op.pgno, root.dbtime, op.dbtime_before)? {
-            db.changed(op.pgno, root.dbtime, |page| {
-                page.make_empty();
-                Ok(())
-            })?;
+/// Whether the page is the root of the owned extents of a tree whose root moves.
+pub(super) fn is_owned_root(moved: &PageMove<'_>) -> bool {
+    moved.flags & MOVES_OWNED != 0
+}
+
+/// Where a child of a tree whose root moves finds it.
+pub(super) fn child_header(db: &mut Site<'_>, node: &NodeOp, header: &[u8]) -> Result<()> {
+    let space = space_header_of(header)
+        .ok_or_else(|| inconsistent(node.page.pgno, format_args!("a header of {} bytes", header.len())))?;
+    db.change(&node.page, |page| set_space_header(page, space)).map(drop)
+}
+
+/// Replaces rows of the catalog that lie on one page, which the first of them decides.
+pub(super) fn rows<'a>(db: &mut Site<'_>, rows: impl Iterator<Item = (NodeOp, &'a [u8])>) -> Result<()> {
+    let mut was_redone = false;
+    for (node, data) in rows {
+        let (op, line) = (&node.page, usize::from(node.page.line));
+        let replace = |page: &mut EditPage| page.replace(line, data);
+        if was_redone {
+            db.changed(op.pgno, op.dbtime, replace)?;
+        } else {
+            was_redone = db.change(op, replace)?;
         }
     }
     Ok(())
 }
 
-fn root_page(db: &mut Rebuilt, dbtime: u64, moved: &PageMove<'_>, new_owned: Option<u32>) -> Result<()> {
+/// What becomes of a page whose content a root's move put elsewhere.
+pub(super) fn root_left(db: &mut Site<'_>, dbtime: u64, moved: &PageMove<'_>) -> Result<()> {
+    let op = &moved.page;
+    if db.needs_redo(op.pgno, dbtime, op.dbtime_before)? {
+        db.changed(op.pgno, dbtime, |page| {
+            page.make_empty();
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Builds a page where a root's move puts it; `new_owned` is where that puts the root of the owned extents.
+pub(super) fn root_page(
+    db: &mut Site<'_>,
+    dbtime: u64,
+    moved: &PageMove<'_>,
+    new_owned: Option<u32>,
+) -> Result<()> {
     if !db.needs_creation(moved.dest, dbtime)? {
         return Ok(());
     }
-    let source_flags = db.pages.read(moved.page.pgno).ok().map(|page| page.view().flags().0);
+    let source_flags = db.read(moved.page.pgno, |page| Ok(page.view().flags().0)).ok();
     let mut dest =
         moved_image(moved.header, moved.trailer, db.page_size(), moved.page.pgno)?.copy_as(moved.dest);
     let flags = dest.view().flags().0 & !FLAG_PREINITIALISED;

@@ -1,201 +1,117 @@
-//! Redo of single records (reference, replay.md section 4).
+//! Redo of single records, as far as they change pages (reference, replay.md section 4).
 
-use super::database::Rebuilt;
-use super::session::Session;
-use super::version::{Change, Version};
+use super::site::Site;
+use super::version::Change;
 use crate::error::{Error, Result};
 use crate::ese::log::diff;
-use crate::ese::log::record::{EmptiedPages, NodeOp, Record};
+use crate::ese::log::record::{EmptiedPage, NodeOp, Record};
 use crate::ese::page::edit::EditPage;
 use crate::le::put;
-use std::collections::HashMap;
 
 const JET_INCONSISTENT: i32 = -626;
-/// Operations as UndoInfo and Undo number them.
-mod oper {
-    pub const INSERT: u16 = 1;
-    pub const REPLACE: u16 = 2;
-    pub const FLAG_DELETE: u16 = 3;
-    pub const DELTA: u16 = 4;
-    pub const DELTA64: u16 = 9;
-}
 const FLAG_LEAF: u32 = 0x2;
 const FLAG_PARENT_OF_LEAF: u32 = 0x4;
 const FLAG_SCRUBBED: u32 = 0x4000;
 
-/// Versions that an earlier replay left open, by database and number.
-pub(super) type Earlier = HashMap<(usize, u32), Version>;
-
-/// Where a record is redone: the database, and who did it.
-pub(super) struct Place<'a> {
-    pub db: &'a mut Rebuilt,
-    /// The database, by its place among the bases.
-    pub database: usize,
-    pub session: &'a mut Session,
-    pub earlier: &'a Earlier,
+/// What a change of a line came to, as far as it must be known to take it back.
+#[derive(Default)]
+pub(super) struct Done {
+    /// The change was made here; it was not there already.
+    pub was_redone: bool,
+    /// The line before, if it was asked for.
+    pub before: Option<Before>,
 }
 
-impl Place<'_> {
-    /// Remembers how to take back a change.
-    fn version(&mut self, node: &NodeOp, key: Vec<u8>, data: Vec<u8>, change: Change) {
-        self.version_as(node.rceid, node, key, data, change);
-    }
-
-    /// Remembers a change that the page has already: what was there before comes from an earlier replay, or from an
-    /// UndoInfo record that is to come.
-    pub fn defer(&mut self, id: u32, node: &NodeOp) {
-        match self.earlier.get(&(self.database, id)).filter(|version| version.fdp == node.fdp) {
-            Some(version) => self.session.versions.push(version.clone()),
-            None => self.session.versions.defer(id),
-        }
-    }
-
-    pub fn version_as(&mut self, id: u32, node: &NodeOp, key: Vec<u8>, data: Vec<u8>, change: Change) {
-        let data = if node.page.flags.is_unique() { Vec::new() } else { data };
-        let level = node.page.level.clamp(1, self.session.level.max(1));
-        let (database, fdp) = (self.database, node.fdp);
-        self.session.versions.push(Version { id, level, database, fdp, key, data, change });
-    }
+/// Key and data of a line before a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    pub key: Vec<u8>,
+    /// Its data; empty where its key alone names it and its data stay.
+    pub data: Vec<u8>,
 }
 
-/// Redoes a record that changes one node or one page; answers whether it was one.
-pub(super) fn node(place: &mut Place<'_>, record: &Record<'_>) -> Result<bool> {
+/// Redoes a record that changes one node or one page.
+pub(super) fn node(db: &mut Site<'_>, record: &Record<'_>, keeps_before: bool) -> Result<Done> {
     match *record {
         Record::Insert { node, prefix, suffix, data } => {
             let line = usize::from(node.page.line);
-            place.db.change(&node.page, |page| {
+            db.change(&node.page, |page| {
                 if !page.view().external_header()?.starts_with(prefix) {
                     return Err(inconsistent(node.page.pgno, "another key prefix"));
                 }
                 page.insert(line, prefix.len(), suffix, data, false)
             })?;
-            if node.page.flags.is_versioned() {
-                place.version(&node, [prefix, suffix].concat(), data.to_vec(), Change::Insert);
+        }
+        Record::FlagInsert { node, .. } => {
+            db.change(&node.page, |page| page.set_deleted(usize::from(node.page.line), false))?;
+        }
+        Record::FlagInsertAndReplaceData { node, data, .. } => {
+            return change_line(db, &node, keeps_before, |page, line| {
+                page.set_deleted(line, false)?;
+                page.replace(line, data)
+            });
+        }
+        Record::FlagDelete { node } => {
+            let mut done = change_line(db, &node, keeps_before, |page, line| page.set_deleted(line, true))?;
+            if let Some(before) = done.before.as_mut().filter(|_| node.page.flags.is_unique()) {
+                before.data = Vec::new();
             }
+            return Ok(done);
         }
-        Record::FlagInsert { node, key, data } => {
-            place.db.change(&node.page, |page| page.set_deleted(usize::from(node.page.line), false))?;
-            if node.page.flags.is_versioned() {
-                place.version(&node, key.to_vec(), data.to_vec(), Change::Insert);
-            }
-        }
-        Record::FlagInsertAndReplaceData { node, rceid_replace, key, data } => {
-            flag_insert_and_replace(place, &node, rceid_replace, key, data)?;
-        }
-        Record::FlagDelete { node } => flag_delete(place, &node)?,
         Record::Replace { node, new_len, data, .. } => {
             if usize::from(new_len) != data.len() {
-                return Err(inconsistent(
-                    node.page.pgno,
-                    format_args!("{} bytes of data for {new_len}", data.len()),
-                ));
+                let found = format_args!("{} bytes of data for {new_len}", data.len());
+                return Err(inconsistent(node.page.pgno, found));
             }
-            replace(place, &node, |_| Ok(data.to_vec()))?;
+            return change_line(db, &node, keeps_before, |page, line| page.replace(line, data));
         }
         Record::ReplaceD { node, new_len, diff, wide, .. } => {
-            replace(place, &node, |old| diff::apply(old, diff, wide, usize::from(new_len)))?;
+            return change_line(db, &node, keeps_before, |page, line| {
+                let data = diff::apply(page.view().node(line)?.data(), diff, wide, usize::from(new_len))?;
+                page.replace(line, &data)
+            });
         }
         Record::Delete { node } => {
-            place.db.change(&node.page, |page| page.remove(usize::from(node.page.line)))?;
+            db.change(&node.page, |page| page.remove(usize::from(node.page.line)))?;
         }
-        Record::Delta { node, delta, offset, wide, key, bookmark_data } => {
-            let (offset, width) = (usize::from(offset), if wide { 8 } else { 4 });
-            place
-                .db
-                .change(&node.page, |page| add(page, usize::from(node.page.line), offset, width, delta))?;
-            if node.page.flags.is_versioned() {
-                let change = Change::Delta { offset, width, amount: delta };
-                place.version(&node, key.to_vec(), bookmark_data.to_vec(), change);
-            }
+        Record::Delta { node, delta, offset, wide, .. } => {
+            let (offset, width) = (usize::from(offset), delta_width(wide));
+            db.change(&node.page, |page| add(page, usize::from(node.page.line), offset, width, delta))?;
         }
         Record::SetExternalHeader { node, data } => {
-            place.db.change(&node.page, |page| set_external_header(page, data))?;
+            db.change(&node.page, |page| set_external_header(page, data))?;
         }
-        Record::UndoInfo { node, oper, key, bookmark_data, data, .. } => {
-            let change = match oper {
-                oper::REPLACE => Change::Replace(data.to_vec()),
-                _ => Change::FlagDelete,
-            };
-            if place.session.level > 0 {
-                let level = node.page.level.clamp(1, place.session.level);
-                let data = if node.page.flags.is_unique() { Vec::new() } else { bookmark_data.to_vec() };
-                let (id, database, fdp, key) = (node.rceid, place.database, node.fdp, key.to_vec());
-                place.session.versions.supply(Version { id, level, database, fdp, key, data, change });
-            }
-        }
-        Record::Undo { node, oper, .. } => undo(place, &node, oper)?,
-        Record::EmptyTree { node, pages } => empty_tree(place.db, &node, pages)?,
+        Record::EmptyTree { node, .. } => empty_root(db, &node)?,
         Record::Scrub { node, unused_page, .. } => {
-            place.db.change(&node.page, |page| scrub(page, unused_page))?;
+            db.change(&node.page, |page| scrub(page, unused_page))?;
         }
-        _ => return Ok(false),
+        _ => {}
     }
-    Ok(true)
+    Ok(Done::default())
 }
 
-fn flag_insert_and_replace(
-    place: &mut Place<'_>,
+/// Bytes of the number that a Delta record raises.
+pub(super) fn delta_width(is_wide: bool) -> usize {
+    if is_wide { 8 } else { 4 }
+}
+
+/// Changes a line of which it may have to be known what it was.
+fn change_line(
+    db: &mut Site<'_>,
     node: &NodeOp,
-    id: u32,
-    key: &[u8],
-    data: &[u8],
-) -> Result<()> {
+    keeps_before: bool,
+    change: impl FnOnce(&mut EditPage, usize) -> Result<()>,
+) -> Result<Done> {
     let line = usize::from(node.page.line);
-    let mut old = Vec::new();
-    let redone = place.db.change(&node.page, |page| {
-        old = page.view().node(line)?.data().to_vec();
-        page.set_deleted(line, false)?;
-        page.replace(line, data)
-    })?;
-    if node.page.flags.is_versioned() {
-        place.version(node, key.to_vec(), data.to_vec(), Change::Insert);
-        if redone {
-            place.version_as(id, node, key.to_vec(), data.to_vec(), Change::Replace(old));
-        } else {
-            place.defer(id, node);
+    let mut before = None;
+    let was_redone = db.change(&node.page, |page| {
+        if keeps_before {
+            let there = page.view().node(line)?;
+            before = Some(Before { key: there.key(), data: there.data().to_vec() });
         }
-    }
-    Ok(())
-}
-
-fn flag_delete(place: &mut Place<'_>, node: &NodeOp) -> Result<()> {
-    let line = usize::from(node.page.line);
-    let versioned = node.page.flags.is_versioned();
-    let mut bookmark = (Vec::new(), Vec::new());
-    let redone = place.db.change(&node.page, |page| {
-        if versioned {
-            let node = page.view().node(line)?;
-            bookmark = (node.key(), node.data().to_vec());
-        }
-        page.set_deleted(line, true)
+        change(page, line)
     })?;
-    if versioned && redone {
-        place.version(node, bookmark.0, bookmark.1, Change::FlagDelete);
-    } else if versioned {
-        place.defer(node.rceid, node);
-    }
-    Ok(())
-}
-
-fn replace(place: &mut Place<'_>, node: &NodeOp, new: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<()> {
-    let line = usize::from(node.page.line);
-    let versioned = node.page.flags.is_versioned();
-    let mut before = (Vec::new(), Vec::new());
-    let redone = place.db.change(&node.page, |page| {
-        let there = page.view().node(line)?;
-        let data = new(there.data())?;
-        if versioned {
-            before = (there.key(), there.data().to_vec());
-        }
-        page.replace(line, &data)
-    })?;
-    if versioned && redone {
-        // Data are replaced in trees with unique keys only.
-        place.version(node, before.0, Vec::new(), Change::Replace(before.1));
-    } else if versioned {
-        place.defer(node.rceid, node);
-    }
-    Ok(())
+    Ok(Done { was_redone, before })
 }
 
 /// Adds to a counter in the data of a line.
@@ -245,20 +161,10 @@ fn scrub(page: &mut EditPage, is_unused: bool) -> Result<()> {
     Ok(())
 }
 
-fn undo(place: &mut Place<'_>, node: &NodeOp, oper: u16) -> Result<()> {
-    if place.session.level == 0 {
-        return Ok(());
-    }
-    let version = place.session.versions.take(node.rceid, place.database, node.fdp, |change| match oper {
-        oper::INSERT => *change == Change::Insert,
-        oper::REPLACE => matches!(change, Change::Replace(_)),
-        oper::FLAG_DELETE => *change == Change::FlagDelete,
-        oper::DELTA | oper::DELTA64 => matches!(change, Change::Delta { .. }),
-        _ => true,
-    });
-    place.session.versions.undone(node.rceid);
-    place.db.change(&node.page, |page| match version {
-        Some(version) => take_back(page, usize::from(node.page.line), &version.change),
+/// Redoes what a logged undo did; `change` is what it takes back, if that is known.
+pub(super) fn undo(db: &mut Site<'_>, node: &NodeOp, change: Option<&Change>) -> Result<()> {
+    db.change(&node.page, |page| match change {
+        Some(change) => take_back(page, usize::from(node.page.line), change),
         None => {
             let found = format_args!("no version {} to take back", node.rceid);
             Err(Error::format("transaction log", 0, found, "the change that a logged undo takes back")
@@ -278,15 +184,18 @@ pub(super) fn take_back(page: &mut EditPage, line: usize, change: &Change) -> Re
     }
 }
 
-fn empty_tree(db: &mut Rebuilt, root: &NodeOp, pages: EmptiedPages<'_>) -> Result<()> {
-    for emptied in pages.iter() {
-        if db.needs_redo(emptied.pgno, root.page.dbtime, emptied.dbtime_before)? {
-            db.changed(emptied.pgno, root.page.dbtime, |page| {
-                page.make_empty();
-                Ok(())
-            })?;
-        }
+/// Empties one page of a tree that is emptied.
+pub(super) fn empty(db: &mut Site<'_>, root: &NodeOp, emptied: EmptiedPage) -> Result<()> {
+    if db.needs_redo(emptied.pgno, root.page.dbtime, emptied.dbtime_before)? {
+        db.changed(emptied.pgno, root.page.dbtime, |page| {
+            page.make_empty();
+            Ok(())
+        })?;
     }
+    Ok(())
+}
+
+fn empty_root(db: &mut Site<'_>, root: &NodeOp) -> Result<()> {
     db.change(&root.page, |page| {
         page.remove(0)?;
         let flags = page.view().flags().0;

@@ -1,7 +1,7 @@
 //! Redo of records that make trees and pages (reference, replay.md section 4).
 
-use super::database::Rebuilt;
 use super::redo::set_space_header;
+use super::site::Site;
 use crate::error::{Error, Result};
 use crate::ese::log::record::{
     ConvertFdp, CreateMultipleExtentFdp, CreateSingleExtentFdp, NewPage, PageOp, Record,
@@ -21,7 +21,7 @@ const NON_UNIQUE: u32 = 2;
 const BITMAP_PAGES: u32 = 32;
 
 /// Redoes a record that makes pages; answers whether it was one.
-pub(super) fn redo(db: &mut Rebuilt, record: &Record<'_>) -> Result<bool> {
+pub(super) fn redo(db: &mut Site<'_>, record: &Record<'_>) -> Result<bool> {
     match record {
         Record::NewPage(new) => new_page(db, new)?,
         Record::CreateSingleExtentFdp(create) => single(db, create)?,
@@ -41,7 +41,7 @@ fn space_header(primary: u32, parent: u32, flags: u32, last: u32) -> [u8; 16] {
     header
 }
 
-fn new_page(db: &mut Rebuilt, new: &NewPage) -> Result<()> {
+fn new_page(db: &mut Site<'_>, new: &NewPage) -> Result<()> {
     if db.needs_creation(new.pgno, new.dbtime)? {
         let flags = FLAG_PREINITIALISED | FLAG_NEW_RECORDS;
         db.create(EditPage::create_preinitialised(db.page_size(), new.pgno, new.objid, flags, new.dbtime)?)?;
@@ -49,7 +49,7 @@ fn new_page(db: &mut Rebuilt, new: &NewPage) -> Result<()> {
     Ok(())
 }
 
-fn single(db: &mut Rebuilt, create: &CreateSingleExtentFdp) -> Result<()> {
+fn single(db: &mut Site<'_>, create: &CreateSingleExtentFdp) -> Result<()> {
     let free = match create.primary_pages.checked_sub(1) {
         Some(free) if free < BITMAP_PAGES => (1 << free) - 1,
         _ => u32::MAX,
@@ -58,7 +58,7 @@ fn single(db: &mut Rebuilt, create: &CreateSingleExtentFdp) -> Result<()> {
     root(db, &create.page, create.page.pgno, create.objid, create.page_flags, &header, &[])
 }
 
-fn multiple(db: &mut Rebuilt, create: &CreateMultipleExtentFdp) -> Result<()> {
+fn multiple(db: &mut Site<'_>, create: &CreateMultipleExtentFdp) -> Result<()> {
     let op = &create.page;
     let flags = unique_bit(op) | MULTIPLE_EXTENT;
     let header = space_header(create.primary_pages, create.parent, flags, create.owned);
@@ -70,7 +70,7 @@ fn multiple(db: &mut Rebuilt, create: &CreateMultipleExtentFdp) -> Result<()> {
     root(db, op, create.owned, create.objid, space, &[0; 16], &[(last, create.primary_pages)])
 }
 
-fn convert(db: &mut Rebuilt, convert: &ConvertFdp) -> Result<()> {
+fn convert(db: &mut Site<'_>, convert: &ConvertFdp) -> Result<()> {
     let op = &convert.page;
     let Some(more) = &convert.v2 else {
         let found = "a ConvertFDP record of Exchange 2000 or 2003";
@@ -111,7 +111,7 @@ fn free_runs(root: u32, primary: u32, bits: u32) -> Vec<(u32, u32)> {
 
 /// Builds the root of a tree; `extents` (last page, pages) are the lines of a tree of extents.
 fn root(
-    db: &mut Rebuilt,
+    db: &mut Site<'_>,
     op: &PageOp,
     pgno: u32,
     objid: u32,

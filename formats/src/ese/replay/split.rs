@@ -1,12 +1,12 @@
 //! Redo of page splits (reference, replay.md section 4.1).
 
-use super::database::Rebuilt;
 use super::image::before_image;
 use super::lines::{Line, append, find_child, lines_of};
-use super::redo::inconsistent;
+use super::redo::{Before, Done, inconsistent};
+use super::site::Site;
 use crate::error::{Error, Result};
 use crate::ese::log::diff;
-use crate::ese::log::record::{NodeOp, Split, SplitOper, SplitType};
+use crate::ese::log::record::{Record, Split, SplitOper, SplitType};
 use crate::ese::page::edit::EditPage;
 
 const JET_MISSING_IMAGE: i32 = -255;
@@ -14,49 +14,52 @@ const JET_MISSING_IMAGE: i32 = -255;
 /// Marker of a root whose tree is being deleted; it outlives a split of the root.
 const FDP_DELETED: u32 = 0x40000;
 
-/// The node operation that a split was made for.
-pub(super) struct Cause<'a> {
-    pub node: NodeOp,
-    pub what: CauseKind<'a>,
-}
-
-pub(super) enum CauseKind<'a> {
+/// The node operation that splits were made for, as far as it is not that of their lowest.
+pub(super) enum Cause<'a> {
     Insert { prefix: &'a [u8], suffix: &'a [u8], data: &'a [u8] },
     Replace { data: &'a [u8] },
     ReplaceDiff { diff: &'a [u8], is_wide: bool, new_len: usize },
     FlagInsertAndReplace { data: &'a [u8] },
 }
 
-/// What a split did to the line of its operation.
-#[derive(Default)]
-pub(super) struct Done {
-    /// The page that holds the line now was changed here, not before.
-    pub was_redone: bool,
-    /// Key and data of the line before.
-    pub before: Option<(Vec<u8>, Vec<u8>)>,
+impl<'a> Cause<'a> {
+    /// The operation of a record, if splits are made for it.
+    pub fn of(record: &Record<'a>) -> Option<Self> {
+        Some(match *record {
+            Record::Insert { prefix, suffix, data, .. } => Self::Insert { prefix, suffix, data },
+            Record::Replace { data, .. } => Self::Replace { data },
+            Record::ReplaceD { diff, wide, new_len, .. } => {
+                Self::ReplaceDiff { diff, is_wide: wide, new_len: usize::from(new_len) }
+            }
+            Record::FlagInsertAndReplaceData { data, .. } => Self::FlagInsertAndReplace { data },
+            _ => return None,
+        })
+    }
 }
 
-/// Redoes the splits of a macro, which are in order from the root to the leaf, with the operation at their end.
-pub(super) fn redo(db: &mut Rebuilt, splits: &[Split<'_>], cause: Option<&Cause<'_>>) -> Result<Done> {
-    let mut done = Done::default();
-    for (level, split) in splits.iter().enumerate() {
-        let child = splits.get(level + 1);
-        if split.new == 0 {
-            if let Some(child) = child {
-                follow(db, split, child)?;
-            }
-            continue;
-        }
-        let level_done = redo_level(db, split, child, cause)?;
-        if child.is_none() {
-            done = level_done;
-        }
+/// Redoes one level of the splits of a macro. `child` is the level below, whose logged fields are all that is needed of
+/// it; the lowest has none, but may have the operation that the splits were made for.
+pub(super) fn level(
+    db: &mut Site<'_>,
+    split: &Split<'_>,
+    child: Option<&Split<'_>>,
+    cause: Option<&Cause<'_>>,
+    keeps_before: bool,
+) -> Result<Done> {
+    if split.new != 0 {
+        return divide(db, split, child, cause, keeps_before);
     }
-    Ok(done)
+    child.map_or(Ok(()), |child| follow(db, split, child))?;
+    Ok(Done::default())
+}
+
+/// The page to the right whose link changes; 0 for none.
+pub(super) fn relinked(split: &Split<'_>, is_leaf: bool) -> u32 {
+    if is_leaf && split.split_type != SplitType::VERTICAL { split.right } else { 0 }
 }
 
 /// A level that is not split itself gets a pointer to its child's new page.
-fn follow(db: &mut Rebuilt, split: &Split<'_>, child: &Split<'_>) -> Result<()> {
+fn follow(db: &mut Site<'_>, split: &Split<'_>, child: &Split<'_>) -> Result<()> {
     db.change(&split.page, |page| {
         let Some(line) = find_child(page.view(), child.separator, child.page.pgno)? else {
             return Err(inconsistent(
@@ -70,11 +73,12 @@ fn follow(db: &mut Rebuilt, split: &Split<'_>, child: &Split<'_>) -> Result<()> 
     Ok(())
 }
 
-fn redo_level(
-    db: &mut Rebuilt,
+fn divide(
+    db: &mut Site<'_>,
     split: &Split<'_>,
     child: Option<&Split<'_>>,
     cause: Option<&Cause<'_>>,
+    keeps_before: bool,
 ) -> Result<Done> {
     let op = &split.page;
     let is_leaf = child.is_none();
@@ -86,8 +90,8 @@ fn redo_level(
     }
     let (split_line, oper_line) = (usize::from(split.split_line), usize::from(split.oper_line));
     let old = source_lines(db, split, source_wants)?;
-    let before =
-        old.as_deref().and_then(|lines| lines.get(oper_line)).map(|l| (l.key.clone(), l.data.clone()));
+    let changed = old.as_deref().filter(|_| keeps_before).and_then(|lines| lines.get(oper_line));
+    let before = changed.map(|line| Before { key: line.key.clone(), data: line.data.clone() });
     let only_the_new = old.is_none();
     let combined = combine(split, child, cause, old)?;
     // Without old lines there is the inserted one alone, which is the first that moves.
@@ -127,10 +131,10 @@ fn redo_level(
 
 /// The lines of the split page before the split: its own, or those of the logged image where it was split already. `None`
 /// where neither is needed: the new page gets nothing but the inserted line.
-fn source_lines(db: &mut Rebuilt, split: &Split<'_>, source_wants: bool) -> Result<Option<Vec<Line>>> {
+fn source_lines(db: &mut Site<'_>, split: &Split<'_>, source_wants: bool) -> Result<Option<Vec<Line>>> {
     let op = &split.page;
     if source_wants {
-        return Ok(Some(lines_of(db.pages.read(op.pgno)?.view())?));
+        return db.read(op.pgno, |page| lines_of(page.view()).map(Some));
     }
     let only_inserted = split.oper == SplitOper::INSERT
         && split.split_line == split.oper_line
@@ -190,16 +194,16 @@ fn combine(
         }
         None => Err(missing()),
     };
-    match cause.what {
-        CauseKind::Insert { prefix, suffix, data } => {
+    match *cause {
+        Cause::Insert { prefix, suffix, data } => {
             if at > lines.len() {
                 return Err(missing());
             }
             lines.insert(at, Line { key: [prefix, suffix].concat(), data: data.to_vec(), is_deleted: false });
         }
-        CauseKind::Replace { data } => replace(Some(data.to_vec()), false)?,
-        CauseKind::FlagInsertAndReplace { data } => replace(Some(data.to_vec()), true)?,
-        CauseKind::ReplaceDiff { diff, is_wide, new_len } => {
+        Cause::Replace { data } => replace(Some(data.to_vec()), false)?,
+        Cause::FlagInsertAndReplace { data } => replace(Some(data.to_vec()), true)?,
+        Cause::ReplaceDiff { diff, is_wide, new_len } => {
             let old = lines.get(at).map(|line| line.data.clone()).ok_or_else(missing)?;
             let data = diff::apply(&old, diff, is_wide, new_len)?;
             let line = lines.get_mut(at).ok_or_else(missing)?;
@@ -239,13 +243,10 @@ fn change_source(page: &mut EditPage, split: &Split<'_>, stay: &[Line], is_leaf:
     Ok(())
 }
 
-fn relink_right(db: &mut Rebuilt, split: &Split<'_>, is_leaf: bool) -> Result<()> {
-    if is_leaf
-        && split.right != 0
-        && split.split_type != SplitType::VERTICAL
-        && db.needs_redo(split.right, split.page.dbtime, split.right_dbtime_before)?
-    {
-        db.changed(split.right, split.page.dbtime, |page| {
+fn relink_right(db: &mut Site<'_>, split: &Split<'_>, is_leaf: bool) -> Result<()> {
+    let right = relinked(split, is_leaf);
+    if right != 0 && db.needs_redo(right, split.page.dbtime, split.right_dbtime_before)? {
+        db.changed(right, split.page.dbtime, |page| {
             page.set_previous(split.new);
             Ok(())
         })?;

@@ -1,8 +1,9 @@
 //! Versions: what an open transaction changed, as far as it must be known to take it back (reference, replay.md
 //! sections 4 and 5).
 
+use super::redo::{Before, Done};
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem::{Discriminant, discriminant};
 
 /// What was done to a node.
@@ -43,6 +44,33 @@ pub(super) struct Version {
     pub change: Change,
 }
 
+impl Version {
+    /// Completes it with the line before the change.
+    fn fill(&mut self, before: Before) {
+        match &mut self.change {
+            Change::Replace(old) => {
+                *old = before.data;
+                if self.key.is_empty() {
+                    self.key = before.key;
+                }
+            }
+            _ => (self.key, self.data) = (before.key, before.data),
+        }
+    }
+}
+
+/// Versions that an earlier replay left open, by database and number.
+pub(super) type Earlier = HashMap<(usize, u32), Version>;
+
+/// A version whose change is a step of the batch: it has its place in the list, and what was there before comes with the
+/// step.
+#[derive(Debug)]
+struct Awaited {
+    step: u32,
+    /// Its place in the list.
+    at: usize,
+}
+
 /// The versions of one session.
 #[derive(Debug, Default)]
 pub(super) struct Versions {
@@ -50,6 +78,8 @@ pub(super) struct Versions {
     /// Numbers of versions whose page change was there already, so that the data before it are not known; an UndoInfo
     /// record has to bring them.
     deferred: HashSet<u32>,
+    /// Which of the list are not known yet, because their changes are still to be made.
+    awaited: Vec<Awaited>,
     /// What is in the list, from the first UndoInfo record on: a long transaction has many of either.
     known: Option<HashSet<(u32, Discriminant<Change>)>>,
 }
@@ -60,6 +90,50 @@ impl Versions {
             known.insert(named(&version));
         }
         self.list.push(version);
+    }
+
+    /// Gives a version its place whose key, data and earlier data, as far as they are empty, are what `step` finds.
+    pub fn push_awaited(&mut self, version: Version, step: u32) {
+        self.awaited.push(Awaited { step, at: self.list.len() });
+        self.list.push(version);
+    }
+
+    /// Whether some are not known before the steps of the batch are done.
+    pub fn awaits(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    /// The steps whose lines must be known as they were before.
+    pub fn awaited(&self) -> impl Iterator<Item = u32> {
+        self.awaited.iter().map(|awaited| awaited.step)
+    }
+
+    /// Completes what was awaited with what the steps came to. A change that the page had already is one that an earlier
+    /// replay knows, or an UndoInfo record has to bring.
+    pub fn complete(&mut self, mut done: impl FnMut(u32) -> Done, earlier: &Earlier) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let mut is_gone = vec![false; self.list.len()];
+        for Awaited { step, at } in std::mem::take(&mut self.awaited) {
+            let Some((version, is_gone)) = self.list.get_mut(at).zip(is_gone.get_mut(at)) else { continue };
+            let done = done(step);
+            match done.before.filter(|_| done.was_redone) {
+                Some(before) => version.fill(before),
+                None => match earlier.get(&(version.database, version.id)).filter(|v| v.fdp == version.fdp) {
+                    Some(known) => *version = known.clone(),
+                    None => {
+                        self.deferred.insert(version.id);
+                        *is_gone = true;
+                    }
+                },
+            }
+            if let Some(known) = self.known.as_mut().filter(|_| !*is_gone) {
+                known.insert(named(version));
+            }
+        }
+        let mut is_gone = is_gone.into_iter();
+        self.list.retain(|_| !is_gone.next().unwrap_or(false));
     }
 
     pub fn defer(&mut self, id: u32) {
@@ -122,6 +196,7 @@ impl Versions {
 
     pub fn clear(&mut self) {
         self.list.clear();
+        self.awaited.clear();
         self.deferred.clear();
         self.known = None;
     }
