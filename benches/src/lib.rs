@@ -11,6 +11,7 @@ pub mod limits;
 pub mod machine;
 pub mod memory;
 pub mod model;
+pub mod peers;
 pub mod rebuild;
 pub mod rebuild_table;
 pub mod samples;

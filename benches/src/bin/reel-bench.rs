@@ -2,7 +2,7 @@
 
 use reel_benches::cases::Cases;
 use reel_benches::samples::Case;
-use reel_benches::{Result, integrity, machine, memory, rebuild, rebuild_table, table};
+use reel_benches::{Result, integrity, machine, memory, peers, rebuild, rebuild_table, table};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,12 +11,15 @@ usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
        reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
+       reel-bench --peers [--peers-size BYTES[K|M|G],...] [--mailstore FOLDER] [--dir FOLDER] [--json]
 
 Without either: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
 the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
 With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
 With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
 decoding their logs alone and beside the engine that wrote them, and its peak memory with 96 and 512 MiB.
+With --peers: the command reel beside this one, and restic, rustic, borg, bupstash, casync and tar | zstd where the PATH has
+them, on generated stores (default 1G,4G) and, with --mailstore, on the packed sample mail store.
 FOLDER (default: the temporary folder) gets a folder of its own that is removed at the end.
 Exit code 1: a ratio or a peak misses what it must reach.";
 
@@ -31,6 +34,8 @@ struct Arguments {
     rebuild: bool,
     rss_step: Option<String>,
     rebuild_step: Option<u64>,
+    peers: Option<peers::Options>,
+    peers_step: Option<Vec<String>>,
 }
 
 impl Arguments {
@@ -47,7 +52,16 @@ impl Arguments {
                 "--rss" => arguments.rss = true,
                 "--k" => arguments.k = true,
                 "--rebuild" => arguments.rebuild = true,
-                // What `--rss` and `--rebuild` start themselves as.
+                "--peers" => _ = arguments.peers.get_or_insert_default(),
+                "--peers-size" => {
+                    let sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
+                    arguments.peers.get_or_insert_default().sizes = sizes;
+                }
+                "--mailstore" => {
+                    arguments.peers.get_or_insert_default().mailstore = Some(value()?.into());
+                }
+                // What `--rss`, `--rebuild` and `--peers` start themselves as.
+                peers::process::STEP => arguments.peers_step = Some(words.by_ref().collect()),
                 "--rss-step" => arguments.rss_step = Some(value()?),
                 "--rebuild-step" => arguments.rebuild_step = Some(value()?.parse()?),
                 // Given by `cargo bench`.
@@ -84,6 +98,9 @@ fn main() -> ExitCode {
 
 /// Gives whether everything reached what it must.
 fn run(arguments: Arguments) -> Result<bool> {
+    if let Some(words) = arguments.peers_step {
+        return peers::process::step(&words);
+    }
     let parent = arguments.dir.unwrap_or_else(std::env::temp_dir);
     if let Some(step) = arguments.rss_step {
         println!("{}", memory::step(&step, &parent, arguments.size.unwrap_or(4 << 30))?);
@@ -103,6 +120,9 @@ fn run(arguments: Arguments) -> Result<bool> {
             println!("{what} of {} MiB: peak {} MiB, bound {} MiB", size >> 20, peak >> 20, bound >> 20);
         }
         return Ok(peaks.iter().all(|peak| *peak <= bound));
+    }
+    if let Some(options) = arguments.peers {
+        return peers::run(folder.path(), &peers::Options { json: arguments.json, ..options });
     }
     if arguments.rebuild {
         return rebuilds(folder.path(), cores, arguments.json);

@@ -1,0 +1,121 @@
+//! What reel must reach beside its peers.
+
+use super::month::Month;
+use super::peer::{Kind, Sheet};
+use super::table::{DAYS, Row, Step, Table};
+use super::tar;
+use serde::Serialize;
+
+/// Most bytes of memory.
+const PEAK: f64 = 200e6;
+/// Most that the peak may grow from the smallest input to the largest.
+const PEAK_GROWTH: f64 = 1.1;
+/// Largest share of the input that a day's backup writes beside the frames.
+const METADATA: f64 = 0.001;
+
+/// One comparison: a number of reel's, the number of the best peer or a bound, and what their ratio must be.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The input.
+    pub input: String,
+    /// What is compared.
+    pub what: String,
+    /// Reel's number.
+    pub reel: f64,
+    /// The best peer, or what the bound is.
+    pub beside: String,
+    /// Its number.
+    pub other: f64,
+    /// The other number divided by reel's.
+    pub ratio: f64,
+    /// What the ratio must be at least; none where it is only shown.
+    pub must: Option<f64>,
+}
+
+impl Comparison {
+    /// Is the ratio below what it must be?
+    pub fn fails(&self) -> bool {
+        // A ratio that is not a number fails too.
+        self.must.is_some_and(|must| !(self.ratio >= must))
+    }
+}
+
+/// What the tables and the month say.
+pub fn comparisons(tables: &[Table], month: &Month) -> Vec<Comparison> {
+    let mut all: Vec<Comparison> = tables.iter().flat_map(of_table).collect();
+    let judged: Vec<&Table> = tables.iter().filter(|table| table.judged).collect();
+    if let [smallest, .., largest] = &judged[..] {
+        let what = "bytes of memory, peak of all steps".to_owned();
+        let beside = format!("that of {}, and a tenth", smallest.input);
+        all.push(Comparison::new(largest, what, peak(largest), beside, PEAK_GROWTH * peak(smallest), 1.0));
+    }
+    let (reel, other) = (month.highest_share() * 100.0, METADATA * 100.0);
+    all.push(Comparison {
+        input: format!("{} MiB", month.input >> 20),
+        what: "percent of the input written beside frames, worst of 30 days".to_owned(),
+        reel,
+        beside: "bound".to_owned(),
+        other,
+        ratio: other / reel,
+        must: Some(1.0),
+    });
+    all
+}
+
+impl Comparison {
+    fn new(table: &Table, what: String, reel: f64, beside: String, other: f64, must: f64) -> Comparison {
+        let must = table.judged.then_some(must);
+        Comparison { input: table.input.clone(), what, reel, beside, other, ratio: other / reel, must }
+    }
+}
+
+fn of_table(table: &Table) -> Vec<Comparison> {
+    let deduplicating = |sheet: &Sheet| sheet.kind == Kind::Deduplicating;
+    let tar = |sheet: &Sheet| sheet.name == tar::FAST;
+    let same_level = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.level_1;
+    let fixed = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.fixed_32k;
+    let wall = |row: &Row| row.cost.wall;
+    let added = |row: &Row| row.added as f64;
+    let mut all = Vec::new();
+    for step in Step::all() {
+        all.extend(beside_best(table, step, "seconds", wall, deduplicating, 2.0));
+        all.extend(beside_best(table, step, "seconds", wall, tar, 1.0));
+        all.extend(beside_best(
+            table,
+            step,
+            "CPU seconds for a GB",
+            Row::cpu_per_gigabyte,
+            deduplicating,
+            1.0,
+        ));
+    }
+    all.extend(beside_best(table, Step::Day(0), "bytes stored", added, same_level, 1.0));
+    for day in 1..DAYS {
+        all.extend(beside_best(table, Step::Day(day), "bytes stored", added, fixed, 1.0));
+    }
+    let what = "bytes of memory, peak of all steps".to_owned();
+    all.push(Comparison::new(table, what, peak(table), "bound".to_owned(), PEAK, 1.0));
+    all
+}
+
+/// Reel's number beside the lowest of some peers, if any of them ran.
+fn beside_best(
+    table: &Table,
+    step: Step,
+    what: &str,
+    number: impl Fn(&Row) -> f64,
+    peers: impl Fn(&Sheet) -> bool,
+    must: f64,
+) -> Option<Comparison> {
+    let reel = table.reel(step)?;
+    let of_step = table.rows.iter().filter(|row| row.step == step && peers(&row.peer));
+    let best = of_step.min_by(|a, b| number(a).total_cmp(&number(b)))?;
+    let what = format!("{}: {what}", step.words());
+    Some(Comparison::new(table, what, number(reel), best.peer.name.to_owned(), number(best), must))
+}
+
+/// Reel's highest peak.
+fn peak(table: &Table) -> f64 {
+    let reel = Step::all().filter_map(|step| table.reel(step));
+    reel.map(|row| row.cost.peak as f64).fold(0.0, f64::max)
+}
