@@ -22,6 +22,8 @@ pub struct StreamPlan {
     pub end: Option<StreamEnd>,
     /// Bytes that its fragments cover, or its length where that is known.
     pub length: u64,
+    /// Ranges that chunks are placed in, sorted and joined; what lies between is zeros, holes, or lost.
+    pub data: Vec<Range<u64>>,
     /// Ranges that cannot be restored, known from the catalogs alone.
     pub lost: Vec<Range<u64>>,
     /// Its chunks, put together as its recipe says, do not come to its root.
@@ -79,7 +81,9 @@ impl Plan {
     ) -> Result<Plan> {
         let mut extents = Vec::new();
         let mut streams = Vec::new();
-        let limit = usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX) / size_of::<Extent>();
+        // At worst every extent is a range of data by itself.
+        let each = size_of::<Extent>() + size_of::<Range<u64>>();
+        let limit = usize::try_from(memory.bytes() / 2).unwrap_or(usize::MAX) / each;
         let keep = |extent| {
             extents.push(extent);
             if extents.len() <= limit {
@@ -176,7 +180,8 @@ struct Open {
 
 impl Open {
     fn new(stream: u32, head: StreamHead, target: u32) -> Self {
-        let plan = StreamPlan { stream, head, end: None, length: 0, lost: Vec::new(), root_differs: false };
+        let (data, lost) = (Vec::new(), Vec::new());
+        let plan = StreamPlan { stream, head, end: None, length: 0, data, lost, root_differs: false };
         let (parts, root) = (PartRoots::new(0, 0), StreamRoot::default());
         Open { plan, target, at: 0, parts, root, incomplete: false, next_fragment: 0 }
     }
@@ -204,6 +209,7 @@ impl Open {
                     let table = tables.get(set, segment)?;
                     match order.iter().position(|s| *s == set).zip(table) {
                         Some((order, table)) if self.check_run(&table, first, count, length) => {
+                            lose(&mut self.plan.data, self.at..self.at + u64::from(length));
                             extent(Extent {
                                 order: order as u32,
                                 set,
@@ -275,7 +281,7 @@ impl Open {
     }
 }
 
-/// Adds a range to a list of lost ranges, which stays sorted and joined.
+/// Adds a range to a list of ranges, lost ones above all, which stays sorted and joined.
 pub fn lose(lost: &mut Vec<Range<u64>>, range: Range<u64>) {
     if range.is_empty() {
         return;

@@ -12,8 +12,10 @@ use reel_tests::memory::{Stream, back_up_on, noise, options, restore_and_compare
 use reel_tests::small;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 fn on(path: &Path) -> Arc<dyn Shelf> {
@@ -218,10 +220,37 @@ fn a_full_target_ends_a_restore_and_leaves_nothing_under_a_final_name() {
     let streams = [Stream::file("a", noise(1, 100_000)), Stream::file("b", noise(2, 12 << 20))];
     back_up_on(&on(&pool), &streams, &options(), &Monitor::default()).unwrap();
     let target = mount.0.join("target");
-    let failed = restore(&open(&pool, None), &target, &RestoreOptions::default(), &Monitor::default());
+    let monitor = Monitor::default();
+    let failed = restore(&open(&pool, None), &target, &RestoreOptions::default(), &monitor);
     let error = failed.unwrap_err();
     assert_eq!(error.class(), Class::NoSpace, "{error}");
+    assert!(error.sentence().starts_with("cannot reserve its 12582912 bytes of data"), "{error}");
+    assert_eq!(monitor.counters().stored.load(Ordering::Relaxed), 0, "it was known before anything was read");
     assert_eq!(contents(&target), []);
+}
+
+#[test]
+fn what_is_no_data_stays_a_hole_with_any_number_of_threads() {
+    const MIB: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let pool = folder.path().join("pool");
+    let mut bytes = noise(3, 2 * MIB);
+    bytes.resize(24 * MIB, 0);
+    bytes.extend(noise(4, 3 * MIB));
+    bytes.resize(40 * MIB, 0);
+    let streams = [Stream::file("a", bytes), Stream::file("b", vec![0; 9 * MIB])];
+    back_up_on(&on(&pool), &streams, &options(), &Monitor::default()).unwrap();
+    for threads in [1, 2, 7] {
+        let target = folder.path().join(format!("by {threads}"));
+        let options = RestoreOptions { threads, ..RestoreOptions::default() };
+        restore(&open(&pool, None), &target, &options, &Monitor::default()).unwrap();
+        for (stream, most) in streams.iter().zip([6 * MIB, 0]) {
+            let path = target.join(String::from_utf8_lossy(&stream.name).as_ref());
+            assert!(fs::read(&path).unwrap() == *stream.bytes, "{} by {threads} threads", path.display());
+            let kept = fs::metadata(&path).unwrap().blocks() * 512;
+            assert!(kept <= most as u64, "{} by {threads} threads: {kept} bytes", path.display());
+        }
+    }
 }
 
 #[test]

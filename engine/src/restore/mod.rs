@@ -66,8 +66,8 @@ impl Default for RestoreOptions {
 /// Restores streams of a set into the folder `to`.
 ///
 /// # Errors
-/// When nothing matches, when something is in the way of a target, when a target cannot be written, or when the run was
-/// cancelled; then no file has appeared under its name. Damage on the medium is not an error: the report lists the
+/// When nothing matches, when something is in the way of a target, when a target cannot be written (a lack of space for long
+/// streams is found before anything is read), or when the run was cancelled; then no file has appeared under its name. Damage on the medium is not an error: the report lists the
 /// streams that it hit.
 pub fn restore(
     pool: &Arc<Pool>,
@@ -134,7 +134,8 @@ impl Restoring<'_> {
             match stream.head.kind {
                 NodeKind::Directory => self.folder.make_folder(path)?,
                 kind if has_bytes(kind) => {
-                    files.make(&self.folder, target as u32, path.clone(), stream.length)?;
+                    let path = path.clone();
+                    files.make(&self.folder, target as u32, path, stream.length, &stream.data)?;
                 }
                 _ => self.folder.make_parents(path)?,
             }

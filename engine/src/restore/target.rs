@@ -4,7 +4,8 @@ use super::pass::Sink;
 use crate::attributes::NodeKind;
 use crate::error::{Class, Error, Result};
 use crate::source::check_name;
-use rustix::fs::{Advice, CWD, RenameFlags};
+use rustix::fs::{Advice, CWD, FallocateFlags, RenameFlags};
+use rustix::io::Errno;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of one stretch after which their way to the disk begins: what waits until the end is waited for.
 const WRITEBACK: u64 = 8 << 20;
+/// Streams with at least so many bytes of data have their space reserved. Shorter ones come in few writes, for which the file
+/// system finds as good a place by itself.
+const RESERVED: u64 = 1 << 20;
 /// Files that are open at once.
 const OPEN_FILES: usize = 256;
 /// Up to so many files are made durable one by one; more, by their file system.
@@ -122,7 +126,7 @@ impl Folder {
         } else {
             match rustix::fs::renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE) {
                 // Not every file system knows it; nothing was in the way when the restore began.
-                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => fs::rename(temporary, path),
+                Err(Errno::INVAL | Errno::NOSYS) => fs::rename(temporary, path),
                 other => other.map_err(Into::into),
             }
         };
@@ -217,6 +221,23 @@ impl Lately {
     }
 }
 
+/// Reserves space for ranges of a file: whether there is enough is known before the work begins, and writing costs less.
+fn reserve(file: &File, ranges: &[Range<u64>]) -> io::Result<()> {
+    for range in ranges {
+        let length = range.end - range.start;
+        let reserved = rustix::io::retry_on_intr(|| {
+            rustix::fs::fallocate(file, FallocateFlags::empty(), range.start, length)
+        });
+        match reserved {
+            Ok(()) => {}
+            Err(full @ (Errno::NOSPC | Errno::DQUOT)) => return Err(full.into()),
+            // Not every file system can; writing will tell the rest.
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
 /// The files of a restore, by the stream's place in the plan.
 pub struct Files {
     files: HashMap<u32, TargetFile>,
@@ -235,8 +256,18 @@ impl Files {
         Files { files: HashMap::new(), open: Mutex::new(Open::default()) }
     }
 
-    /// Makes the temporary file of a target, with its length and without data.
-    pub fn make(&mut self, folder: &Folder, target: u32, path: PathBuf, length: u64) -> Result<()> {
+    /// Makes the temporary file of a target, with its length, with space for the ranges that will get data and holes elsewhere.
+    ///
+    /// # Errors
+    /// When there is no space for the data of a long stream: before any of them was read.
+    pub fn make(
+        &mut self,
+        folder: &Folder,
+        target: u32,
+        path: PathBuf,
+        length: u64,
+        data: &[Range<u64>],
+    ) -> Result<()> {
         folder.make_parents(&path)?;
         let temporary = folder.temporary(&path, target);
         let made = File::options().write(true).create_new(true).open(&temporary).and_then(|file| {
@@ -244,6 +275,12 @@ impl Files {
             file.set_len(length).map(|()| file)
         });
         let file = made.map_err(|e| Error::io(shown(&path), "cannot make the target file", e))?;
+        let bytes: u64 = data.iter().map(|range| range.end - range.start).sum();
+        if bytes >= RESERVED {
+            reserve(&file, data).map_err(|e| {
+                Error::io(shown(&path), &format!("cannot reserve its {bytes} bytes of data"), e)
+            })?;
+        }
         self.keep_open(target, OpenFile::new(file));
         Ok(())
     }
@@ -317,6 +354,29 @@ impl Drop for Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn space_is_reserved_where_data_come_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Folder::open(folder.path(), false, 1).unwrap();
+        let mut files = Files::new();
+        let data = [1 << 20..2 << 20, 6 << 20..7 << 20];
+        let path = folder.path().join("a");
+        files.make(&target, 0, path, 8 << 20, &data).unwrap();
+        let made = fs::metadata(&files.files[&0].temporary).unwrap();
+        assert_eq!(made.len(), 8 << 20);
+        let reserved = made.blocks() * 512;
+        assert!((2 << 20..3 << 20).contains(&reserved), "{reserved} bytes are reserved");
+    }
+
+    #[test]
+    fn what_cannot_be_reserved_is_left_to_the_writes() {
+        // A pipe has no ranges, a file system without reservations answers no better.
+        let (_end, pipe) = io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
+        assert!(rustix::fs::fallocate(&pipe, FallocateFlags::empty(), 0, 4096).is_err());
+        reserve(&pipe, &[0..4096, 8192..12_288]).unwrap();
+    }
 
     #[test]
     fn stretches_are_given_once_and_scattered_writes_never() {
