@@ -52,6 +52,32 @@ pub fn run(
     memory: Memory,
     monitor: &Monitor,
 ) -> Result<PassReport> {
+    pass(pool, plan, sink, threads, memory, monitor, true)
+}
+
+/// The same pass without digests, so that a benchmark can tell what they cost. What it gives to `sink` is not verified: nothing
+/// but a benchmark may call this.
+#[doc(hidden)]
+pub fn run_without_digests(
+    pool: &Arc<Pool>,
+    plan: &Plan,
+    sink: &dyn Sink,
+    threads: usize,
+    memory: Memory,
+    monitor: &Monitor,
+) -> Result<PassReport> {
+    pass(pool, plan, sink, threads, memory, monitor, false)
+}
+
+fn pass(
+    pool: &Arc<Pool>,
+    plan: &Plan,
+    sink: &dyn Sink,
+    threads: usize,
+    memory: Memory,
+    monitor: &Monitor,
+    digests: bool,
+) -> Result<PassReport> {
     let feed = Mutex::new(Feed {
         pool,
         extents: &plan.extents,
@@ -70,7 +96,7 @@ pub fn run(
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                let mut worker = Worker { feed: &feed, report: &report, sink, monitor, stop: &stop };
+                let mut worker = Worker { feed: &feed, report: &report, sink, monitor, stop: &stop, digests };
                 if let Err(error) = worker.work() {
                     stop.store(true, Ordering::Relaxed);
                     failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -103,8 +129,8 @@ struct Feed<'a> {
 /// The segment that is being read.
 struct Current {
     table: Arc<Segment>,
-    placements: Vec<Placement>,
-    /// The placements that are not handed out yet.
+    placements: Arc<[Placement]>,
+    /// The first placement that is not handed out yet.
     next: usize,
     home: Home,
 }
@@ -114,7 +140,15 @@ struct Job {
     table: Arc<Segment>,
     frame: FrameEntry,
     bytes: std::result::Result<Range<usize>, String>,
-    placements: Vec<Placement>,
+    /// Those of the segment, and which of them want something of the frame.
+    placements: Arc<[Placement]>,
+    wanted: Range<usize>,
+}
+
+impl Job {
+    fn placements(&self) -> &[Placement] {
+        &self.placements[self.wanted.clone()]
+    }
 }
 
 #[derive(Default)]
@@ -145,13 +179,11 @@ impl Feed<'_> {
                 continue;
             };
             let end = frame.first.get() + frame.count.get();
-            let wanted = &current.placements[current.next..];
-            let wanted = &wanted[..wanted.partition_point(|p| p.index < end)];
-            current.next += wanted.len();
-            let placements = wanted.to_vec();
-            let table = current.table.clone();
+            let begin = current.next;
+            current.next += current.placements[begin..].partition_point(|p| p.index < end);
+            let (table, placements) = (current.table.clone(), current.placements.clone());
             let bytes = self.volumes.record(&current.home, &frame, &mut batch.bytes);
-            batch.jobs.push(Job { table, frame, bytes, placements });
+            batch.jobs.push(Job { table, frame, bytes, placements, wanted: begin..current.next });
         }
         Ok(())
     }
@@ -170,6 +202,7 @@ impl Feed<'_> {
                 "its frame is lost and its segment was made again without it".into(),
             ));
         });
+        let placements = placements.into();
         self.current = Some(Current { table, placements, next: 0, home: Home::of(catalog) });
         Ok(true)
     }
@@ -188,7 +221,7 @@ fn lose_placement(
 /// The chunks of a frame that somebody wants: the index of each, and where it lies in the plain bytes.
 fn wanted(job: &Job) -> Vec<(u32, Range<usize>)> {
     let mut wanted = Vec::new();
-    let mut placements = job.placements.iter().peekable();
+    let mut placements = job.placements().iter().peekable();
     let mut at = 0;
     for index in job.frame.first.get().. {
         let (Some(next), Some(entry)) = (placements.peek(), job.table.chunks.get(index as usize)) else {
@@ -210,11 +243,14 @@ struct Worker<'a, 'p> {
     sink: &'a dyn Sink,
     monitor: &'a Monitor,
     stop: &'a AtomicBool,
+    /// Digests are computed and held against what they should be; only a benchmark goes without.
+    digests: bool,
 }
 
 impl Worker<'_, '_> {
     fn work(&mut self) -> Result<()> {
         let mut decoder = FrameDecoder::new()?;
+        decoder.digests(self.digests);
         let mut batch = Batch::default();
         while !self.stop.load(Ordering::Relaxed) && !self.monitor.is_cancelled() {
             self.feed.lock().unwrap_or_else(PoisonError::into_inner).next_batch(&mut batch)?;
@@ -247,9 +283,11 @@ impl Worker<'_, '_> {
         let chunks = wanted
             .iter()
             .map(|(index, range)| job.table.chunks.get(*index as usize).zip(plain.get(range.clone())));
-        let mut checked = wanted.iter().zip(check_chunks(chunks)).peekable();
+        let good: Vec<bool> =
+            if self.digests { check_chunks(chunks) } else { chunks.map(|chunk| chunk.is_some()).collect() };
+        let mut checked = wanted.iter().zip(good).peekable();
         let mut pending: Option<(u32, u64, Range<usize>)> = None;
-        for placement in &job.placements {
+        for placement in job.placements() {
             while checked.next_if(|((index, _), _)| *index < placement.index).is_some() {}
             let Some(((_, range), good)) = checked.peek() else { break };
             if !good {
@@ -283,7 +321,7 @@ impl Worker<'_, '_> {
     }
 
     fn lose_all(&self, job: &Job, why: &str) -> Result<()> {
-        for placement in &job.placements {
+        for placement in job.placements() {
             let length =
                 job.table.chunks.get(placement.index as usize).map_or(0, |c| u64::from(c.length.get()));
             self.lose(placement.target, placement.offset..placement.offset + length, why)?;
