@@ -3,23 +3,27 @@
 //! While a set is written this file is the spool that its catalog is copied from; afterwards it is the cache, replaced by
 //! rename and never changed in place. It can always be made again from the volume.
 
+use super::mmap::MappedFile;
+use super::origin::Origin;
+use crate::digest::Digest;
 use crate::error::{Class, Error, Result};
 use reel_tape::layout::recipe::Fragment;
 use reel_tape::layout::record::{self, RecordHeader, RecordKind};
-use reel_tape::layout::segment::Segment;
+use reel_tape::layout::segment::{Segment, SegmentTables};
 use reel_tape::layout::set::{End, SetHead};
 use reel_tape::layout::trailer::Trailer;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use zerocopy::IntoBytes;
 
 const MAGIC: [u8; 8] = *b"REELCAT\x02";
-/// Fragments records close when their plain body has reached this many bytes.
-pub const FRAGMENTS_BODY: usize = 256 << 10;
+
+pub use super::fragments::{Fragments, FragmentsBatch};
 
 /// How a set ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +123,7 @@ impl CatalogWriter {
     pub fn create(folder: Option<&Path>, set: u32) -> Result<CatalogWriter> {
         let named = folder.and_then(|folder| {
             let path = folder.join(format!("set-{set:06}.{:x}.new", std::process::id()));
-            std::fs::create_dir_all(folder).ok()?;
+            make_folder(folder).ok()?;
             let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).ok()?;
             Some((file, path))
         });
@@ -240,8 +244,14 @@ impl CatalogWriter {
                 Error::io(final_name.display().to_string(), "cannot rename the catalog into place", e)
             })?;
         }
-        Ok(Catalog { file, object, info, directory: self.directory, recent: Mutex::default() })
+        let file = MappedFile::new(file).map_err(|e| Error::io(&object, "cannot look at", e))?;
+        Ok(Catalog::new(file, object, info, self.directory))
     }
+}
+
+/// Makes the folder of a pool in the cache, for its user alone.
+pub(crate) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// File name of a set's catalog in the cache.
@@ -263,34 +273,32 @@ fn open_record<'a>(bytes: &'a [u8], kind: RecordKind, plain: &'a mut Vec<u8>) ->
 
 /// The catalog of one set.
 pub struct Catalog {
-    file: File,
+    file: MappedFile,
     object: String,
     /// Where the set stands and how it ended.
     pub info: SetInfo,
     directory: Directory,
     recent: Mutex<Option<(usize, Arc<Vec<Fragment>>)>>,
+    origin: Option<Origin>,
+    remade: OnceLock<Option<Arc<Catalog>>>,
 }
 
 impl Catalog {
     /// Opens the cached catalog of a set. `None` where there is none that can be trusted; it is then made again.
     pub fn open(folder: &Path, set: u32) -> Option<Catalog> {
-        let file = File::open(folder.join(cache_name(set))).ok()?;
-        let length = file.metadata().ok()?.len();
-        let mut tail = [0; 16];
-        file.read_exact_at(&mut tail, length.checked_sub(16)?).ok()?;
+        let file = MappedFile::new(File::open(folder.join(cache_name(set))).ok()?).ok()?;
+        let tail_at = file.len().checked_sub(16)?;
+        let tail = file.read(tail_at, 16).ok()?;
         let footer_length = u64::from_le_bytes(*tail.first_chunk()?);
-        let footer_at = length.checked_sub(16)?.checked_sub(footer_length)?;
-        let mut footer = vec![0; usize::try_from(footer_length).ok()?];
-        file.read_exact_at(&mut footer, footer_at).ok()?;
-        let mut magic = [0; 8];
-        file.read_exact_at(&mut magic, 0).ok()?;
-        if magic != MAGIC || crc32c::crc32c(&footer).to_le_bytes() != tail[8..12] {
+        let footer_at = tail_at.checked_sub(footer_length)?;
+        let footer = file.read(footer_at, usize::try_from(footer_length).ok()?).ok()?;
+        if *file.read(0, MAGIC.len()).ok()? != MAGIC || crc32c::crc32c(&footer).to_le_bytes() != tail[8..12] {
             return None;
         }
         let directory: Directory = serde_json::from_slice(&footer).ok()?;
         let object = format!("catalog of set {set}");
         let mut plain = Vec::new();
-        let mut record = |(at, length): (u64, u32)| read_at(&file, &object, at, length).ok();
+        let mut record = |(at, length): (u64, u32)| file.read(at, length as usize).ok();
         let head = record(directory.set)?;
         let head = SetHead::decode(open_record(&head, RecordKind::Set, &mut plain)?).ok()?;
         let end = match directory.end.map(&mut record) {
@@ -312,7 +320,24 @@ impl Catalog {
             end,
             trailer,
         };
-        Some(Catalog { file, object, info, directory, recent: Mutex::default() })
+        drop((tail, footer));
+        Some(Catalog::new(file, object, info, directory))
+    }
+
+    fn new(file: MappedFile, object: String, info: SetInfo, directory: Directory) -> Catalog {
+        let (recent, remade) = (Mutex::default(), OnceLock::new());
+        Catalog { file, object, info, directory, recent, origin: None, remade }
+    }
+
+    /// The same catalog, which is made again from there when its file turns out to be damaged.
+    pub(super) fn with_origin(self, origin: Origin) -> Catalog {
+        Catalog { origin: Some(origin), ..self }
+    }
+
+    /// What stands in the place of this catalog once its file was found damaged at `at`.
+    fn remade(&self, at: u64) -> Result<&Arc<Catalog>> {
+        let make = || self.origin.as_ref().and_then(|origin| origin.catalog().ok()).map(Arc::new);
+        self.remade.get_or_init(make).as_ref().ok_or_else(|| self.damaged(at))
     }
 
     /// Set number.
@@ -339,11 +364,47 @@ impl Catalog {
     /// The tables of one segment; `None` where the set has none of that number.
     pub fn segment(&self, segment: u32) -> Result<Option<Segment>> {
         let Some(line) = self.segment_line(segment) else { return Ok(None) };
-        let bytes = read_at(&self.file, &self.object, line.at, line.length)?;
+        self.tables(line, |tables| Some(tables.to_segment()))
+    }
+
+    /// What `see` makes of the checked tables of a segment, where they stand in the file.
+    pub(crate) fn tables<T>(
+        &self,
+        line: &SegmentLine,
+        see: impl FnOnce(&SegmentTables<'_>) -> T,
+    ) -> Result<T> {
+        let bytes = self.read(line.at, line.length as usize)?;
         let mut plain = Vec::new();
-        let decoded =
-            open_record(&bytes, RecordKind::Segment, &mut plain).and_then(|b| Segment::decode(b).ok());
-        decoded.map(Some).ok_or_else(|| self.damaged(line.at))
+        let tables = open_record(&bytes, RecordKind::Segment, &mut plain)
+            .and_then(|body| SegmentTables::decode(body).ok());
+        if let Some(tables) = tables {
+            return Ok(see(&tables));
+        }
+        let remade = self.remade(line.at)?;
+        match remade.segment_line(line.segment) {
+            Some(line) => remade.tables(line, see),
+            None => Err(self.damaged(line.at)),
+        }
+    }
+
+    /// The digest that stands in the file for a chunk; nothing says yet that it is undamaged. `None` where the set has no such
+    /// chunk.
+    pub(crate) fn unchecked_digest(&self, segment: u32, index: u32) -> Result<Option<Digest>> {
+        let Some(line) = self.segment_line(segment).filter(|line| index < line.chunks) else {
+            return Ok(None);
+        };
+        let at = line.at + record::HEADER_LEN as u64 + SegmentTables::digest_at(index);
+        let bytes = self.read(at, size_of::<Digest>())?;
+        Ok(bytes.first_chunk().copied())
+    }
+
+    /// The CRC that stands in the header of a segment's record.
+    pub(crate) fn segment_crc(&self, line: &SegmentLine) -> Result<Vec<u8>> {
+        Ok(self.read(line.at, record::HEADER_LEN)?.into_owned())
+    }
+
+    fn read(&self, at: u64, length: usize) -> Result<Cow<'_, [u8]>> {
+        self.file.read(at, length).map_err(|e| Error::io(&self.object, "cannot read", e).at(at))
     }
 
     fn damaged(&self, at: u64) -> Error {
@@ -353,12 +414,21 @@ impl Catalog {
 
     /// The fragments from a stream on, in order of stream and fragment.
     pub fn fragments(self: &Arc<Self>, from_stream: u32) -> Fragments {
-        let next_record = self.directory.fragments.partition_point(|f| f.last < from_stream);
-        Fragments { catalog: self.clone(), next_record, from_stream, record: Arc::default(), at: 0 }
+        Fragments::new(self.clone(), from_stream)
+    }
+
+    /// The first fragments record that may hold something of a stream or of one behind it.
+    pub(super) fn fragments_from(&self, stream: u32) -> usize {
+        self.directory.fragments.partition_point(|f| f.last < stream)
+    }
+
+    /// What stands in the place of this catalog, if it was made again because a fragments record is damaged.
+    pub(super) fn remade_for_fragments(&self, number: usize) -> Result<Arc<Catalog>> {
+        self.remade(self.directory.fragments.get(number).map_or(0, |line| line.at)).cloned()
     }
 
     /// One fragments record. Neighbours are asked for one after the other: the last one is kept.
-    fn fragments_record(&self, number: usize) -> Option<Result<Arc<Vec<Fragment>>>> {
+    pub(super) fn fragments_record(&self, number: usize) -> Option<Result<Arc<Vec<Fragment>>>> {
         let line = self.directory.fragments.get(number)?;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((kept, fragments)) = &*recent
@@ -366,7 +436,7 @@ impl Catalog {
         {
             return Some(Ok(fragments.clone()));
         }
-        let bytes = match read_at(&self.file, &self.object, line.at, line.length) {
+        let bytes = match self.read(line.at, line.length as usize) {
             Ok(bytes) => bytes,
             Err(error) => return Some(Err(error)),
         };
@@ -378,67 +448,5 @@ impl Catalog {
         let fragments = Arc::new(fragments);
         *recent = Some((number, fragments.clone()));
         Some(Ok(fragments))
-    }
-}
-
-/// Fragments of a catalog, one after the other.
-pub struct Fragments {
-    catalog: Arc<Catalog>,
-    next_record: usize,
-    from_stream: u32,
-    record: Arc<Vec<Fragment>>,
-    at: usize,
-}
-
-impl Iterator for Fragments {
-    type Item = Result<Fragment>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(fragment) = self.record.get(self.at) {
-                self.at += 1;
-                return Some(Ok(fragment.clone()));
-            }
-            match self.catalog.fragments_record(self.next_record)? {
-                Ok(record) => self.record = record,
-                Err(error) => {
-                    // An iterator that failed has ended.
-                    self.next_record = usize::MAX;
-                    return Some(Err(error));
-                }
-            }
-            self.next_record += 1;
-            self.at = self.record.partition_point(|f| f.stream < self.from_stream);
-        }
-    }
-}
-
-/// Gathers fragments into records.
-#[derive(Default)]
-pub struct FragmentsBatch {
-    body: Vec<u8>,
-    streams: Option<(u32, u32)>,
-}
-
-impl FragmentsBatch {
-    /// Adds a fragment; `full` gets each record that is complete, with the streams of its first and last fragment.
-    pub fn add(
-        &mut self,
-        fragment: &Fragment,
-        full: &mut impl FnMut(&[u8], u32, u32) -> Result<()>,
-    ) -> Result<()> {
-        fragment.append(&mut self.body);
-        let first = self.streams.map_or(fragment.stream, |(first, _)| first);
-        self.streams = Some((first, fragment.stream));
-        if self.body.len() >= FRAGMENTS_BODY { self.close(full) } else { Ok(()) }
-    }
-
-    /// Gives the last record.
-    pub fn close(&mut self, full: &mut impl FnMut(&[u8], u32, u32) -> Result<()>) -> Result<()> {
-        let Some((first, last)) = self.streams.take() else { return Ok(()) };
-        let mut record = Vec::new();
-        record::append_packed(&mut record, RecordKind::Fragments, &self.body);
-        self.body.clear();
-        full(&record, first, last)
     }
 }

@@ -4,11 +4,15 @@
 //! the volumes, from the catalog on the volume otherwise, and where that is damaged from segments, fragments and frames.
 
 pub mod catalog;
+mod fragments;
+pub(crate) mod mmap;
+mod origin;
 mod recover;
 pub mod shelf;
 
 use crate::error::{Class, Error, Result};
 pub use catalog::{Catalog, SetInfo, SetStatus};
+use origin::Origin;
 use reel_tape::layout::block::BlockHeader;
 use reel_tape::layout::label::{Label, PoolParams};
 use reel_tape::medium::Medium;
@@ -146,10 +150,16 @@ impl Pool {
                         _ => None,
                     };
                     let catalog = match cached.filter(|c| fits(&c.info, volume, &span, &header, medium)) {
-                        Some(catalog) => catalog,
+                        Some(catalog) => catalog.with_origin(Origin {
+                            shelf: self.shelf.clone(),
+                            volume: volume.name.clone(),
+                            span,
+                            header,
+                            cache: self.cache.clone(),
+                        }),
                         None => {
-                            let from =
-                                recover::From { volume, span: &span, header, cache: self.cache.as_deref() };
+                            let cache = self.cache.as_deref();
+                            let from = recover::From { volume: &volume.name, span: &span, header, cache };
                             recover::catalog(medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
                         }
                     };

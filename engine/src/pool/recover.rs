@@ -1,7 +1,7 @@
 //! Makes the catalog of a set from its volume: from the catalog there, or from whatever blocks are good.
 
+use super::VolumeDamage;
 use super::catalog::{Catalog, CatalogWriter, FragmentsBatch, SetInfo, SetStatus};
-use super::{Volume, VolumeDamage};
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::frame::FrameDecoder;
@@ -25,7 +25,8 @@ use std::path::Path;
 
 /// Where the set stands.
 pub struct From<'a> {
-    pub volume: &'a Volume,
+    /// The volume, by the shelf's name.
+    pub volume: &'a str,
     pub span: &'a FileSpan,
     /// Header of the first good block of the file.
     pub header: BlockHeader,
@@ -41,7 +42,7 @@ impl From<'_> {
     fn info(&self, head: SetHead, status: SetStatus) -> SetInfo {
         SetInfo {
             head,
-            volume: self.volume.name.clone(),
+            volume: self.volume.to_owned(),
             header_object: self.header.header_object(),
             end_object: self.span.end,
             status,
@@ -333,7 +334,7 @@ fn each_record(
             Event::Block(header) if from.is_ours(&header) => {
                 records.block(&header, walk.payload(), &mut plain, |found| each(&found), |_, _| {});
             }
-            other => note(&walk, &from.volume.name, other, damage),
+            other => note(&walk, from.volume, other, damage),
         }
     }
     Ok(())

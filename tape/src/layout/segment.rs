@@ -122,6 +122,34 @@ impl Segment {
 
     /// Takes the body of a segment record apart; the frames cover its chunks without gap or overlap.
     pub fn decode(body: &[u8]) -> Result<Segment> {
+        SegmentTables::decode(body).map(|tables| tables.to_segment())
+    }
+
+    /// The frame that holds chunk `index`.
+    pub fn frame_of(&self, index: u32) -> Option<&FrameEntry> {
+        let at = self.frames.partition_point(|f| f.first.get() <= index).checked_sub(1)?;
+        self.frames.get(at).filter(|f| index - f.first.get() < f.count.get())
+    }
+}
+
+/// A segment's tables where they stand in the body of its record.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentTables<'a> {
+    /// Set number.
+    pub set: u32,
+    /// Segment of the set.
+    pub segment: u32,
+    /// Input bytes that it stands for, zeros and holes not counted.
+    pub input: u64,
+    /// The chunks, by index.
+    pub chunks: &'a [ChunkEntry],
+    /// The frames, by first index.
+    pub frames: &'a [FrameEntry],
+}
+
+impl<'a> SegmentTables<'a> {
+    /// Finds the tables in the body of a segment record; the frames cover its chunks without gap or overlap.
+    pub fn decode(body: &'a [u8]) -> Result<SegmentTables<'a>> {
         let mut fields = Fields::new("segment", body);
         let raw: &RawSegment = fields.one()?;
         let chunks: &[ChunkEntry] = fields.many(raw.chunks.get())?;
@@ -144,19 +172,24 @@ impl Segment {
                 chunks.len()
             ));
         }
-        Ok(Segment {
-            set: raw.set.get(),
-            segment: raw.segment.get(),
-            input: raw.input.get(),
-            chunks: chunks.to_vec(),
-            frames: frames.to_vec(),
-        })
+        let (set, segment, input) = (raw.set.get(), raw.segment.get(), raw.input.get());
+        Ok(SegmentTables { set, segment, input, chunks, frames })
     }
 
-    /// The frame that holds chunk `index`.
-    pub fn frame_of(&self, index: u32) -> Option<&FrameEntry> {
-        let at = self.frames.partition_point(|f| f.first.get() <= index).checked_sub(1)?;
-        self.frames.get(at).filter(|f| index - f.first.get() < f.count.get())
+    /// The same tables, on their own.
+    pub fn to_segment(&self) -> Segment {
+        Segment {
+            set: self.set,
+            segment: self.segment,
+            input: self.input,
+            chunks: self.chunks.to_vec(),
+            frames: self.frames.to_vec(),
+        }
+    }
+
+    /// Byte of the body at which the digest of chunk `index` begins.
+    pub fn digest_at(index: u32) -> u64 {
+        (size_of::<RawSegment>() + size_of::<ChunkEntry>() * index as usize) as u64
     }
 }
 
@@ -179,6 +212,8 @@ mod tests {
         assert_eq!(segment.frame_of(1).unwrap().place(), place(1));
         assert_eq!(segment.frame_of(4).unwrap().place(), place(4));
         assert!(segment.frame_of(5).is_none());
+        let at = SegmentTables::digest_at(3) as usize;
+        assert_eq!(body[at..at + 32], segment.chunks[3].digest);
         for len in 0..body.len() {
             assert!(Segment::decode(&body[..len]).is_err());
         }
