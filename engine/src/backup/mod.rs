@@ -15,7 +15,7 @@ use crate::digest;
 use crate::error::{Class, Error, Result};
 use crate::frame::Compression;
 use crate::index::previous::PreviousRecipes;
-use crate::index::{Index, Name};
+use crate::index::{self, Index, IndexedSets};
 use crate::io::{Files, Io};
 use crate::memory::Memory;
 use crate::pool::catalog::CatalogWriter;
@@ -214,7 +214,7 @@ fn run(
         ));
     }
     let set = pool.next_set();
-    let index = fill_index(pool, options.memory.index())?;
+    let index = Index::open(IndexedSets::from(&**pool), set, options.memory.index())?;
     let previous = PreviousRecipes::open(pool.clone(), options.memory.tables())?;
     let session = options.uuid("session", set).as_u64_pair().0;
     let torn = torn_entries(pool);
@@ -274,26 +274,14 @@ fn run(
         return Err(Error::new(Class::Cancelled, shelf.name(), sentence));
     }
     let ended = writer.end()?;
+    let (unindexed_chunks, unsure_bytes) = (outcome.claim.left_out(), outcome.claim.unsure_bytes());
+    // The memory of the run's index is wanted for that of the next.
+    drop(outcome.claim);
     let commit = Commit { pool, volume, head, header_object, finished: options.now(), torn };
     let mut report = commit.finish(ended)?;
     report.findings = outcome.pieces.take_findings();
-    report.unindexed_chunks = outcome.claim.left_out();
+    (report.unindexed_chunks, report.unsure_bytes) = (unindexed_chunks, unsure_bytes);
     Ok(report)
-}
-
-/// Every trusted chunk of the pool, newest first, as far as the share goes.
-fn fill_index(pool: &Pool, share: usize) -> Result<Index> {
-    let mut index = Index::new(share);
-    for catalog in pool.sets().rev() {
-        for line in catalog.segments().iter().rev().filter(|line| line.trusted) {
-            let Some(table) = catalog.segment(line.segment)? else { continue };
-            for (at, chunk) in table.chunks.iter().enumerate().rev().filter(|(_, c)| c.length.get() > 0) {
-                let name = Name { set: table.set, segment: table.segment, index: at as u32 };
-                index.add(&chunk.digest, name);
-            }
-        }
-    }
-    Ok(index)
 }
 
 fn entry_of(pool: &Pool, info: &SetInfo) -> Option<StateEntry> {
@@ -398,7 +386,13 @@ impl Commit<'_> {
             trailer: Some(trailer),
         };
         // The set is committed: a cache that cannot be written is made again by the next open.
-        let _ = catalog.finish(info);
+        if let Ok(catalog) = catalog.finish(info) {
+            let mut sets = IndexedSets::from(self.pool);
+            sets.catalogs.push(Arc::new(catalog));
+            if sets.folder.is_some() {
+                index::renew(&sets);
+            }
+        }
         Ok(report)
     }
 

@@ -191,7 +191,7 @@ impl<'a> Pieces<'a> {
         let length = bytes.len() as u64;
         let mut previous = Vec::new();
         if length > 0
-            && let Some(mut cursor) = self.previous.find(&head.name)
+            && let Some(mut cursor) = self.previous.find(&head.name)?
         {
             self.previous.window(&mut cursor, 0, length, &mut previous)?;
         }
@@ -290,7 +290,7 @@ impl<'a> Pieces<'a> {
         if !is_long && (first.len() as u64) < WINDOW {
             return Ok(Some(Looked::Short(Short { head, shape, bytes: first, source: Some(source) })));
         }
-        let previous = self.previous.find(&head.name);
+        let previous = self.previous.find(&head.name)?;
         let stream = self.number_stream()?;
         Ok(Some(Looked::Long(Box::new(Long::new(source, positioned, stream, head, shape, first, previous)))))
     }

@@ -142,7 +142,7 @@ impl Shared<'_> {
             let mut cut = piece::cut(piece)?;
             let claimed = {
                 let Some(mut turns) = self.wait(|t| t.claims == number) else { return Ok(()) };
-                let claimed = turns.claim.piece(&mut cut);
+                let claimed = turns.claim.piece(&mut cut)?;
                 turns.claims += 1;
                 self.turned.notify_all();
                 claimed

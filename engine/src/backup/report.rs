@@ -49,6 +49,8 @@ pub struct BackupReport {
     pub new_chunks: u64,
     /// Chunks that found no room in the index: another copy of them would be stored again.
     pub unindexed_chunks: u64,
+    /// Bytes of new chunks that were looked up while others had no room: at most so many may stand in the pool already.
+    pub unsure_bytes: u64,
     /// What could not be backed up, or not whole.
     pub findings: Vec<Finding>,
     /// Streams that changed while they were read, with what shows it.

@@ -1,6 +1,7 @@
 //! The previous recipe of a stream: what its chunks were when it was last backed up, read in order beside the stream.
 
 use super::Name;
+use super::runs::{IndexedSets, Kind, Runs, fingerprint, stream_of};
 use crate::digest::{self, Digest};
 use crate::error::Result;
 use crate::pool::Pool;
@@ -67,37 +68,39 @@ fn table_bytes(table: Option<&Segment>) -> usize {
 
 /// The previous recipes of a pool, by stream name.
 pub struct PreviousRecipes {
-    pool: Arc<Pool>,
-    by_name: HashMap<u128, (u32, u32)>,
+    streams: Runs,
+    names: Vec<Name>,
     tables: SegmentTables,
 }
 
-fn name_key(name: &[u8]) -> u128 {
-    let digest = digest::of(name);
-    u128::from_le_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
-}
-
 impl PreviousRecipes {
-    /// Reads the names of all streams of the complete sets, the newest set of each name kept.
+    /// The recipes of the complete sets; tables of segments take up to `limit` bytes.
+    ///
+    /// # Errors
+    /// When catalogs cannot be read, or what is missing cannot be written anywhere.
     pub fn open(pool: Arc<Pool>, limit: usize) -> Result<Self> {
-        let mut by_name = HashMap::new();
-        for catalog in pool.sets().rev().filter(|c| c.info.status.is_complete()) {
-            for fragment in catalog.fragments(0) {
-                let fragment = fragment?;
-                if let Some(head) = &fragment.head {
-                    by_name.entry(name_key(&head.name)).or_insert((catalog.set(), fragment.stream));
-                }
-            }
-        }
-        let tables = SegmentTables::new(pool.clone(), limit);
-        Ok(PreviousRecipes { pool, by_name, tables })
+        let streams = Runs::open(Kind::Streams, IndexedSets::from(&*pool), 0)?;
+        Ok(PreviousRecipes { streams, names: Vec::new(), tables: SegmentTables::new(pool, limit) })
     }
 
     /// The recipe of a name's newest version.
-    pub fn find(&self, name: &[u8]) -> Option<Cursor> {
-        let (set, stream) = *self.by_name.get(&name_key(name))?;
-        let fragments = self.pool.set(set)?.fragments(stream);
-        Some(Cursor { fragments, stream, runs: Vec::new().into_iter(), offset: 0, begun: None, next: None })
+    ///
+    /// # Errors
+    /// When a cached catalog turns out to be damaged, or a file of the index cannot be read.
+    pub fn find(&mut self, name: &[u8]) -> Result<Option<Cursor>> {
+        let fingerprint = fingerprint(&digest::of(name));
+        for number in (0..self.streams.len()).rev() {
+            self.streams.find(number, fingerprint, &mut self.names)?;
+            for found in &self.names {
+                let Some(catalog) = self.streams.catalog(found.set) else { continue };
+                let stream = stream_of(*found);
+                let first = catalog.fragments(stream).next().transpose()?;
+                if first.and_then(|first| first.head).is_some_and(|head| head.name == name) {
+                    return Ok(Some(Cursor::new(catalog.fragments(stream), stream)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Appends to `known` the chunks of `cursor` that begin in `from..to`. Where the recipe cannot be read on, it ends.
@@ -128,6 +131,10 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    fn new(fragments: Fragments, stream: u32) -> Cursor {
+        Cursor { fragments, stream, runs: Vec::new().into_iter(), offset: 0, begun: None, next: None }
+    }
+
     fn peek(&mut self, tables: &mut SegmentTables) -> Result<Option<Known>> {
         if self.next.is_none() {
             self.next = self.advance(tables)?;
