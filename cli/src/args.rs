@@ -156,6 +156,9 @@ pub struct Backup {
     pub stdin_name: Option<OsString>,
     #[command(flatten)]
     pub effort: Effort,
+    /// Share of the dedup index in --memory [default: half of it]; less of it may store chunks of older sets again
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub index_memory: Option<u64>,
     #[command(flatten)]
     pub json: Json,
     /// Stored bytes between checkpoints

@@ -384,3 +384,23 @@ fn a_small_demo_ends_in_success_and_leaves_what_it_was_told_to_keep() {
     let report = bench.reel(0, &["demo", "--size", "8MiB", "--json"]).json();
     assert_eq!(report["bad_pages"], 0);
 }
+
+#[test]
+fn a_smaller_index_says_what_it_left_out() {
+    let bench = Bench::new();
+    let backup = |share: &str, code| {
+        bench.reel(
+            code,
+            &["backup", "--pool", "pool", "--index-memory", share, "--json", "store", "store/mixed.bin"],
+        )
+    };
+    let first = backup("0", 0).json();
+    assert_eq!(first["unindexed_chunks"], first["new_chunks"]);
+    // All but the first chunk may have been there already; the file that comes twice was.
+    let bytes = |field: &str| first[field].as_u64().unwrap();
+    assert!(bytes("unsure_bytes") >= bytes("new_bytes") / 2 && bytes("unsure_bytes") < bytes("new_bytes"));
+    assert!(bytes("new_bytes") > 2_000_000);
+    let whole = backup("1MiB", 0).json();
+    assert_eq!((&whole["unindexed_chunks"], &whole["unsure_bytes"]), (&0.into(), &0.into()));
+    assert!(backup("500MiB", 2).json()["error"]["message"].as_str().unwrap().contains("at most 464 MiB"));
+}

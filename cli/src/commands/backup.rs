@@ -33,6 +33,7 @@ struct BackedUp {
     medium_bytes: u64,
     new_chunks: u64,
     unindexed_chunks: u64,
+    unsure_bytes: u64,
     seconds: f64,
     torn_sets: Vec<u32>,
     findings: Vec<FindingLine>,
@@ -90,6 +91,7 @@ impl BackedUp {
             medium_bytes: report.medium_bytes,
             new_chunks: report.new_chunks,
             unindexed_chunks: report.unindexed_chunks,
+            unsure_bytes: report.unsure_bytes,
             seconds,
             torn_sets: report.torn_sets.clone(),
             findings: report.findings.iter().map(finding).collect(),
@@ -113,11 +115,9 @@ impl Report for BackedUp {
         let medium = megabytes(self.medium_bytes);
         writeln!(out, "  stored      {:>14}  {medium} on the volume", megabytes(self.stored_bytes))?;
         if self.unindexed_chunks > 0 {
-            writeln!(
-                out,
-                "  {} chunks found no room in the index: --memory bounds it",
-                self.unindexed_chunks
-            )?;
+            let (chunks, unsure) = (self.unindexed_chunks, megabytes(self.unsure_bytes));
+            writeln!(out, "  {chunks} chunk{} found no room in the index:", plural(chunks))?;
+            writeln!(out, "    at most {unsure} may be stored again; --index-memory gives it more")?;
         }
         for set in &self.torn_sets {
             writeln!(
@@ -164,7 +164,10 @@ pub fn run(args: &Backup) -> Result<Outcome> {
         pool_name: args.pool_name.clone(),
         compression: args.level,
         threads: args.effort.threads(),
-        memory: args.effort.memory,
+        memory: match args.index_memory {
+            Some(share) => args.effort.memory.with_index(share)?,
+            None => args.effort.memory,
+        },
         block_size: args.block_size,
         checkpoint: args.checkpoint,
         fail_on_bad_page: args.on_bad_page == OnBadPage::Fail,
