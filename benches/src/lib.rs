@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod cases;
+pub mod index;
 pub mod integrity;
 pub mod limits;
 pub mod machine;

@@ -2,7 +2,7 @@
 
 use reel_benches::cases::Cases;
 use reel_benches::samples::Case;
-use reel_benches::{Result, integrity, machine, memory, peers, rebuild, rebuild_table, table};
+use reel_benches::{Result, index, integrity, machine, memory, peers, rebuild, rebuild_table, table};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,12 +10,14 @@ const USAGE: &str = "\
 usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
+       reel-bench --index [--chunks N] [--dir FOLDER]
        reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
        reel-bench --peers [--peers-size BYTES[K|M|G],...] [--mailstore FOLDER] [--dir FOLDER] [--json]
 
 Without either: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
 the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
 With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
+With --index: what the dedup index over N chunks (default 10,000,000; 66 bytes each in FOLDER) costs.
 With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
 decoding their logs alone and beside the engine that wrote them, and its peak memory with 96 and 512 MiB.
 With --peers: the command reel beside this one, and restic, rustic, borg, bupstash, casync and tar | zstd where the PATH has
@@ -32,6 +34,8 @@ struct Arguments {
     rss: bool,
     k: bool,
     rebuild: bool,
+    index: bool,
+    chunks: Option<u64>,
     rss_step: Option<String>,
     rebuild_step: Option<u64>,
     peers: Option<peers::Options>,
@@ -62,6 +66,8 @@ impl Arguments {
                 }
                 // What `--rss`, `--rebuild` and `--peers` start themselves as.
                 peers::process::STEP => arguments.peers_step = Some(words.by_ref().collect()),
+                "--index" => arguments.index = true,
+                "--chunks" => arguments.chunks = Some(value()?.parse()?),
                 "--rss-step" => arguments.rss_step = Some(value()?),
                 "--rebuild-step" => arguments.rebuild_step = Some(value()?.parse()?),
                 // Given by `cargo bench`.
@@ -126,6 +132,11 @@ fn run(arguments: Arguments) -> Result<bool> {
     }
     if arguments.rebuild {
         return rebuilds(folder.path(), cores, arguments.json);
+    }
+    if arguments.index {
+        let cost = index::measure(folder.path(), arguments.chunks.unwrap_or(10_000_000))?;
+        print!("{}", index::markdown(&cost));
+        return Ok(true);
     }
     if arguments.k {
         let rates = integrity::measure(folder.path(), arguments.size.unwrap_or(4 << 30), cores)?;
