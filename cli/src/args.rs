@@ -148,7 +148,7 @@ pub struct Backup {
     /// Block size of a volume that this run makes
     #[arg(long, value_name = "SIZE", default_value = "512KiB", value_parser = size::parse_block)]
     pub block_size: u32,
-    /// How files are read; the result is the same
+    /// How files are read and the image is written; the result is the same
     #[arg(long, value_enum, default_value_t = Way::Auto)]
     pub io: Way,
     /// Back up standard input as the stream NAME; the only PATH is then `-`
@@ -185,9 +185,9 @@ pub enum OnBadPage {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Way {
-    /// Files that are not in the page cache through io_uring, where there is one; else plain
+    /// Files that are not in the page cache and the image through io_uring, where there is one; else plain
     Auto,
-    /// read(2)
+    /// read(2) and write(2)
     Plain,
     /// Direct requests through io_uring, or an error where there is none
     Uring,

@@ -1,8 +1,8 @@
-//! `--io`: where there is no io_uring.
+//! `--io`: where there is no io_uring, and a run that is killed while it writes through it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn reel(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reel"));
@@ -53,4 +53,37 @@ fn without_io_uring_it_is_an_error_only_where_it_was_asked_for() {
     run(backup("plain", "plain"), 0);
     let images = ["auto", "with", "plain"].map(|pool| fs::read(image(folder.path(), pool)).unwrap());
     assert!(images[0] == images[1] && images[1] == images[2]);
+}
+
+fn args(pool: &str) -> [&str; 11] {
+    ["backup", "--clock", "5", "--seed", "9", "--level=none", "--io", "uring", "--pool", pool, "data"]
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_a_beginning_of_its_image_and_the_next_one_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data"), noise(160 << 20)).unwrap();
+    if reel(folder.path(), &args("whole")).output().unwrap().status.code() == Some(2) {
+        eprintln!("skipped: a_run_that_is_killed_...: the system gives no io_uring");
+        return;
+    }
+    let whole = fs::read(image(folder.path(), "whole")).unwrap();
+    let (mut killed, mut gone_on) = (0, 0);
+    for (number, megabytes) in [1, 9, 30, 55, 80, 110].into_iter().enumerate() {
+        let pool = format!("killed-{number}");
+        let mut child = reel(folder.path(), &args(&pool)).stdout(Stdio::null()).spawn().unwrap();
+        let path = image(folder.path(), &pool);
+        while fs::metadata(&path).map_or(0, |m| m.len()) < megabytes << 20
+            && child.try_wait().unwrap().is_none()
+        {}
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        let torn = fs::read(&path).unwrap();
+        assert!(whole.starts_with(&torn), "killed at {megabytes} MiB: {} bytes", torn.len());
+        let again = run(reel(folder.path(), &args(&pool)), 0);
+        gone_on += u32::from(String::from_utf8_lossy(&again.stdout).contains("duplicate"));
+        run(reel(folder.path(), &["verify", "--pool", &pool]), 0);
+        fs::remove_dir_all(folder.path().join(&pool)).unwrap();
+    }
+    assert!(killed > 0 && gone_on > 0, "{killed} killed, {gone_on} went on with what was there");
 }

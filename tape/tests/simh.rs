@@ -289,11 +289,14 @@ proptest! {
     }
 }
 
-/// A disk of so many bytes, whose next sync may fail.
+/// A disk of so many bytes, whose next sync may fail, and which may take what it has no room for until it writes it.
+#[derive(Default)]
 struct Disk {
     bytes: Vec<u8>,
     room: usize,
     sync_fails: bool,
+    /// What was taken and not written, if it writes behind.
+    behind: Option<Vec<u8>>,
 }
 
 impl Store for Disk {
@@ -302,6 +305,11 @@ impl Store for Disk {
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(behind) = &mut self.behind {
+            assert_eq!(offset, (self.bytes.len() + behind.len()) as u64);
+            behind.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         let taken = bytes.len().min(self.room - self.bytes.len());
         if taken == 0 {
             return Err(io::ErrorKind::StorageFull.into());
@@ -317,6 +325,14 @@ impl Store for Disk {
         Store::truncate(&mut self.bytes, length)
     }
 
+    fn settle(&mut self) -> io::Result<()> {
+        let Some(behind) = &mut self.behind else { return Ok(()) };
+        let behind = std::mem::take(behind);
+        let taken = behind.len().min(self.room - self.bytes.len());
+        self.bytes.extend_from_slice(&behind[..taken]);
+        if taken < behind.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         if self.sync_fails { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
     }
@@ -325,8 +341,9 @@ impl Store for Disk {
 #[test]
 fn a_full_disk_keeps_the_whole_objects_that_it_took() {
     // Room for 3 blocks of 58 bytes, and for bytes of the fourth.
-    for room in 174..232 {
-        let disk = Disk { bytes: Vec::new(), room, sync_fails: false };
+    let behind = [None, Some(Vec::new())];
+    for (room, behind) in (174..232).flat_map(|room| behind.clone().map(|behind| (room, behind))) {
+        let disk = Disk { room, behind, ..Disk::default() };
         let mut tape = SimhTape::over("disk", disk, false).unwrap();
         for object in 0..5 {
             tape.write(&[&block(object, 50)]).unwrap();
@@ -342,7 +359,7 @@ fn a_full_disk_keeps_the_whole_objects_that_it_took() {
 
 #[test]
 fn after_a_failed_flush_nothing_more_is_written() {
-    let disk = Disk { bytes: Vec::new(), room: 1000, sync_fails: true };
+    let disk = Disk { room: 1000, sync_fails: true, ..Disk::default() };
     let mut tape = SimhTape::over("disk", disk, false).unwrap();
     tape.write(&[&block(0, 50)]).unwrap();
     assert_eq!(tape.flush().unwrap_err().class(), Class::Io);

@@ -64,7 +64,7 @@ pub struct BackupOptions {
     pub clock: Option<i64>,
     /// What uuids and session ids are made from; `None`: random ones.
     pub seed: Option<u64>,
-    /// How files are read ([`backup_tree`]). The bytes are the same whatever it is.
+    /// How files are read ([`backup_tree`]) and an image file is written. The bytes are the same whatever it is.
     pub io: Io,
 }
 
@@ -219,7 +219,7 @@ fn run(
     let session = options.uuid("session", set).as_u64_pair().0;
     let torn = torn_entries(pool);
 
-    let mut medium = shelf.open(&volume.name, Access::Append)?;
+    let mut medium = shelf.open(&volume.name, Access::Append(options.io))?;
     let label = reader::read_label(&mut *medium)?;
     if label.volume != volume.label.volume {
         return Err(Error::new(

@@ -1,4 +1,4 @@
-//! How bytes come from files: `read(2)`, a queue of direct requests (io_uring), or a mapping.
+//! How bytes come from files and go into images: `read(2)`, a queue of direct requests (io_uring), or a mapping.
 //!
 //! One door, [`Files`], hands out readers that give the same bytes whichever way is taken; whatever one of the faster ways
 //! does not give, plain reading gives, with plain reading's errors. [`Io::Auto`] probes each file:
@@ -10,11 +10,13 @@
 //! A mapping is never chosen, only asked for.
 
 mod ahead;
+mod image;
 mod mmap;
 mod plain;
 mod uring;
 mod warm;
 
+pub(crate) use image::ImageFile;
 pub(crate) use plain::{PlainFile, fill};
 
 use crate::error::{Class, Error, Result};

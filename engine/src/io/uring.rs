@@ -21,6 +21,11 @@ impl Buffer {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Its bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
 }
 
 /// A request that the kernel has. It keeps the file open.
@@ -93,6 +98,25 @@ impl<T> Ring<T> {
             opcode::ReadFixed::new(fd, memory, length, buffer.index).offset(offset).build()
         } else {
             opcode::Read::new(fd, memory, length).offset(offset).build()
+        };
+        self.push(request, buffer, file, tag)
+    }
+
+    /// Puts a write of the buffer's first `length` bytes at `offset` of `file` into the queue, like [`Ring::read`].
+    pub fn write(
+        &mut self,
+        buffer: Buffer,
+        file: Arc<File>,
+        offset: u64,
+        length: usize,
+        tag: T,
+    ) -> Result<(), Buffer> {
+        let length = length.min(buffer.bytes.len()) as u32;
+        let (fd, memory) = (types::Fd(file.as_raw_fd()), buffer.bytes.as_ptr());
+        let request = if self.registered {
+            opcode::WriteFixed::new(fd, memory, length, buffer.index).offset(offset).build()
+        } else {
+            opcode::Write::new(fd, memory, length).offset(offset).build()
         };
         self.push(request, buffer, file, tag)
     }

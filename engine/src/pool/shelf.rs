@@ -1,6 +1,7 @@
 //! Where the volumes of a pool stand: a folder of images, one image, or memory.
 
 use crate::error::{Class, Error, Result};
+use crate::io::{ImageFile, Io};
 use reel_tape::layout::label::Label;
 use reel_tape::medium::simh::Store;
 use reel_tape::medium::{Medium, SimhTape};
@@ -17,8 +18,8 @@ const IMAGE: &str = "tap";
 pub enum Access {
     /// Reading only.
     Read,
-    /// Appending: a torn tail is cut off and the torn file closed with a filemark.
-    Append,
+    /// Appending, and how an image is written: a torn tail is cut off and the torn file closed with a filemark.
+    Append(Io),
 }
 
 /// Held while a run may write to a pool; another run is refused meanwhile.
@@ -72,7 +73,10 @@ fn no_device(path: &Path) -> Error {
 fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
     match access {
         Access::Read => Ok(Box::new(SimhTape::open_read(path)?)),
-        Access::Append => prepare_to_append(SimhTape::open_write(path)?),
+        Access::Append(io) => {
+            let image = ImageFile::open(path, io)?;
+            prepare_to_append(SimhTape::over(path.display().to_string(), image, false)?)
+        }
     }
 }
 
@@ -295,7 +299,7 @@ impl Shelf for MemoryShelf {
         let tape = SimhTape::over(volume, store, access == Access::Read)?;
         match access {
             Access::Read => Ok(Box::new(tape)),
-            Access::Append => prepare_to_append(tape),
+            Access::Append(_) => prepare_to_append(tape),
         }
     }
 

@@ -146,6 +146,9 @@ impl<S: Store> SimhTape<S> {
 
     fn retreat(&mut self, error: io::Error) -> Error {
         self.window.clear();
+        // A store that writes behind has less than it took.
+        self.length = self.store.length().map_or(self.length, |length| length.min(self.length));
+        self.told = self.told.min(self.length);
         while self.frontier > self.length {
             let Some(last) = self.index.end().checked_sub(1) else { break };
             let Some(Place::Block(offset) | Place::Mark(offset)) = self.index.get(last) else { break };
@@ -174,6 +177,9 @@ impl<S: Store> SimhTape<S> {
             return Err(self.state("an earlier flush failed: open it again"));
         }
         self.drain()?;
+        if let Err(error) = self.store.settle() {
+            return Err(self.retreat(error));
+        }
         self.store.sync().map_err(|source| {
             self.flush_failed = true;
             self.io("cannot make durable what was written", source)

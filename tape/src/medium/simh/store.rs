@@ -9,14 +9,20 @@ pub trait Store: Send {
     /// Reads at most `buf.len()` bytes at an offset; 0 only at or behind the end.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes at an offset and says how many bytes it took, at least 1 of a non-empty `bytes`.
+    /// Writes at an offset and says how many bytes it took, at least 1 of a non-empty `bytes`. A store may write behind: then
+    /// it fails in a later call, [`settle`](Self::settle) at the latest, and holds a beginning of what it took.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Length in bytes, below 2^63.
+    /// Length in bytes, below 2^63; after a failure, how far what was written goes at most.
     fn length(&self) -> io::Result<u64>;
 
     /// Cuts everything from an offset on.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+
+    /// Returns when all that was taken is written, though not durable.
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Returns when all that was written is durable.
     fn sync(&mut self) -> io::Result<()>;
