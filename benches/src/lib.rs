@@ -7,6 +7,7 @@
 
 pub mod cases;
 pub mod index;
+pub mod cold;
 pub mod integrity;
 pub mod limits;
 pub mod machine;
