@@ -10,7 +10,7 @@ pub struct Memory {
 }
 
 /// What a backup takes besides index and workers: the medium's and the catalogs' buffers, the program itself.
-const BASE: u64 = 16 << 20;
+const BASE: u64 = 24 << 20;
 /// Most bytes that one worker and the finished piece that waits for it hold: the piece being read, its frames, those of
 /// the piece before.
 pub(crate) const PER_WORKER: u64 = 32 << 20;

@@ -18,9 +18,10 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Longest request, and how many of them there is room for; [`memory`](crate::memory) counts them among the medium's buffers.
-const REQUEST: usize = 2 << 20;
-const REQUESTS: u16 = 4;
+/// Longest request, which a disk takes as several at once, and how many of them there is room for: one under way, one that
+/// waits, one that is filled. [`memory`](crate::memory) counts them among the medium's buffers.
+const REQUEST: usize = 4 << 20;
+const REQUESTS: u16 = 3;
 /// Places and lengths of direct requests are multiples of it.
 const SECTOR: u64 = 4096;
 
