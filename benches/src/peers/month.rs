@@ -41,7 +41,7 @@ impl Month {
 
 /// Backs a store of `size` bytes up on one day and thirty more.
 pub fn run(folder: &Path, size: u64) -> Result<Month> {
-    let [reel, _] = reel::found()?;
+    let reel = reel::found()?;
     let folder = folder.join("month");
     fs::create_dir(&folder)?;
     let (pool, cache) = (folder.join("pool"), folder.join("cache"));

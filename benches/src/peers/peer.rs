@@ -100,10 +100,7 @@ impl Place {
 
 /// Our own command, then the peers that the PATH holds; those that it does not are named on standard error.
 pub fn found() -> Result<Vec<Box<dyn Peer>>> {
-    let mut peers: Vec<Box<dyn Peer>> = Vec::new();
-    for reel in reel::found()? {
-        peers.push(Box::new(reel));
-    }
+    let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(reel::found()?)];
     if let Some(restic) = restic::found()? {
         peers.push(Box::new(restic));
     }
@@ -127,7 +124,8 @@ pub fn found() -> Result<Vec<Box<dyn Peer>>> {
 
 /// The first line that a program prints of its version; `None`, said loudly, where it is not on the PATH.
 pub fn version(program: &str, flag: &str) -> Result<Option<String>> {
-    Ok(printed(program, &[flag])?.map(|text| text.lines().next().unwrap_or_default().trim().to_owned()))
+    Ok(printed(program, &[flag])?
+        .map(|text| text.lines().next().unwrap_or_default().trim_matches(['*', ' ']).to_owned()))
 }
 
 /// What a program prints; `None`, said loudly, where it is not on the PATH.

@@ -6,33 +6,26 @@ use crate::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// `reel` with a bound on its memory.
+/// `reel` with its defaults.
 pub struct Reel {
     program: PathBuf,
-    name: &'static str,
     version: String,
-    memory: &'static str,
 }
 
-/// A small bound, by which reel is judged, and its own.
-pub fn found() -> Result<[Reel; 2]> {
+/// The command beside this one.
+pub fn found() -> Result<Reel> {
     let program = std::env::current_exe()?.with_file_name("reel");
     let version = version(&program.to_string_lossy(), "--version")?.ok_or(
         "the command reel is not beside this one: build it with `cargo build --release -p reel-cli`",
     )?;
-    Ok([("reel", "128MiB"), ("reel, own bound", "512MiB")].map(|(name, memory)| Reel {
-        program: program.clone(),
-        name,
-        version: version.clone(),
-        memory,
-    }))
+    Ok(Reel { program, version })
 }
 
 impl Reel {
     /// Backs `input` up into a pool, with the same settings; gives the report as JSON.
     pub fn report(&self, pool: &Path, cache: &Path, input: &Path) -> Result<Vec<u8>> {
         let output = Command::new(&self.program)
-            .args(["backup", "--json", "--level", "1", "--memory", self.memory, "--pool"])
+            .args(["backup", "--json", "--pool"])
             .args([pool, input])
             .env("REEL_CACHE", cache)
             .stderr(Stdio::inherit())
@@ -48,7 +41,7 @@ impl Reel {
         pipeline
             .run([&self.program])
             .arguments(words)
-            .arguments(["--memory", self.memory, "--pool"])
+            .argument("--pool")
             .argument(place.repository())
             .with("REEL_CACHE", place.cache())
     }
@@ -57,13 +50,11 @@ impl Reel {
 impl Peer for Reel {
     fn sheet(&self) -> Sheet {
         Sheet {
-            name: self.name,
+            name: "reel",
             version: self.version.clone(),
-            settings: format!(
-                "`--level 1 --memory {}`: database pages as chunks, other files content-defined, 16 KiB on average, BLAKE3, no encryption, all cores; \
-                 page checksums verified; syncs what it writes; `restore` verifies chunks and streams",
-                self.memory
-            ),
+            settings: "defaults (`--level 1 --memory 512MiB`): database pages as chunks, other files content-defined, 16 KiB on average, BLAKE3, no \
+                       encryption, all cores; page checksums verified; syncs what it writes; `restore` verifies chunks and streams"
+                .to_owned(),
             kind: Kind::Reel,
             level_1: true,
             fixed_32k: true,
@@ -75,7 +66,7 @@ impl Peer for Reel {
     }
 
     fn back_up(&self, place: &Place, _: usize) -> Pipeline {
-        self.call(place, place.at_input(), &["backup", "--level", "1"]).argument(place.input_name())
+        self.call(place, place.at_input(), &["backup"]).argument(place.input_name())
     }
 
     fn restore(&self, place: &Place, _: usize) -> Pipeline {

@@ -10,7 +10,7 @@ pub struct Restic {
     compression: &'static str,
 }
 
-/// restic, if it is there; before 0.19 it has no level of its own that is like zstd's 1.
+/// restic, if it is there; older ones have no `fastest`.
 pub fn found() -> Result<Option<Restic>> {
     let Some(version) = version("restic", "version")? else { return Ok(None) };
     let help = printed("restic", &["backup", "--help"])?.unwrap_or_default();
@@ -35,11 +35,11 @@ impl Peer for Restic {
             name: "restic",
             version: self.version.clone(),
             settings: format!(
-                "`--compression {}`: content-defined chunks, 1 MiB on average, SHA-256, always encrypted (AES-256, Poly1305), all cores; `restore` verifies blobs",
+                "`--compression {}` (a zstd encoder of its own, whose levels are not those of libzstd): content-defined chunks, 1 MiB on average, SHA-256, always encrypted (AES-256, Poly1305), all cores; `restore` verifies blobs",
                 self.compression
             ),
             kind: Kind::Deduplicating,
-            level_1: self.compression == "fastest",
+            level_1: false,
             fixed_32k: false,
         }
     }

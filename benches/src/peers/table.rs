@@ -137,7 +137,7 @@ impl Table {
         Ok(())
     }
 
-    /// The row that reel is judged by.
+    /// The row of reel.
     pub fn reel(&self, step: Step) -> Option<&Row> {
         self.rows.iter().find(|row| row.step == step && row.peer.kind == Kind::Reel)
     }
