@@ -22,6 +22,8 @@ struct Stream {
     bytes: Arc<Vec<u8>>,
     holes: Vec<Range<u64>>,
     positioned: bool,
+    /// Bytes by which the stream became shorter after its length was asked.
+    lost: usize,
     at: usize,
 }
 
@@ -46,7 +48,7 @@ impl Source for Stream {
     }
 
     fn len(&self) -> Option<u64> {
-        self.positioned.then_some(self.bytes.len() as u64)
+        self.positioned.then_some((self.bytes.len() + self.lost) as u64)
     }
 
     fn read(&mut self, buf: &mut [u8]) -> reel_engine::Result<usize> {
@@ -77,6 +79,7 @@ fn stream(name: &str, bytes: Vec<u8>) -> Stream {
         bytes: Arc::new(bytes),
         holes: Vec::new(),
         positioned: true,
+        lost: 0,
         at: 0,
     }
 }
@@ -113,6 +116,36 @@ fn streams(day: u64) -> Vec<Stream> {
         all.push(stream(&format!("g-{i:05}"), noise(i % 700, (i as usize * 37) % 9_000)));
     }
     all.push(stream("h-zeros", vec![0; 9_500_001]));
+    // The last bytes belong to a chunk of the window before, or to one of their own.
+    for (number, behind) in [1, 3_000, 20_000, 50_000, 65_536, 70_000].into_iter().enumerate() {
+        let mut tail = noise(60 + number as u64, (8 << 20) + behind);
+        if number % 2 == 1 {
+            tail[8_300_000..].fill(0);
+        }
+        let mut tail = stream(&format!("h-{number}"), tail);
+        tail.holes = vec![(8 << 20) + 4096..(8 << 20) + 8192];
+        tail.holes.truncate(usize::from(number == 3));
+        all.push(tail);
+    }
+    // What an earlier version guides, in other places than before.
+    let mut moved = noise(7, 26_000_000);
+    moved[9_000_000..9_400_000].fill(0xFF);
+    moved[20_000_000..20_300_000].fill(0);
+    moved.splice(100..100, noise(8, 10 * day as usize));
+    moved.splice(12_000_000..12_000_000, noise(9, 300_000 * (day as usize - 1)));
+    moved.drain(18_000_000..18_000_000 + 70_000 * day as usize);
+    moved[23_000_000..23_000_010].copy_from_slice(&noise(day, 10));
+    all.push(stream("i-moved", moved));
+    let mut other = noise(11, 10_000_000);
+    if day == 2 {
+        // An SQLite database for a day.
+        other[..16].copy_from_slice(b"SQLite format 3\0");
+        other[16..24].copy_from_slice(&[0x10, 0, 1, 1, 0, 64, 32, 32]);
+    }
+    all.push(stream("i-other", other));
+    let mut short = stream("i-short", noise(13, 16_900_000));
+    short.lost = 3_000_000;
+    all.push(short);
     all.push(stream("i-text", (0..700_000u32).flat_map(|i| format!("line {i}\n").into_bytes()).collect()));
     all
 }
@@ -129,7 +162,7 @@ fn oracle_stream(stream: &Stream) -> OracleStream {
             recognised: shape.recognised,
             ..StreamHead::default()
         },
-        bytes: stream.bytes.to_vec(),
+        bytes: [&stream.bytes[..], &vec![0; stream.lost]].concat(),
         holes: stream.holes.clone(),
         pages: match shape.cut {
             Cut::Pages(unit) => Some(unit),

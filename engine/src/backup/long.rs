@@ -1,14 +1,16 @@
 //! A stream of a window or more, read window by window.
 
 use super::pieces::{Bytes, Cuts, Ending, Member, WINDOW, copy_from};
-use crate::chunk::gear;
+use super::window::{Open, Trail, lead_of};
+use crate::chunk::chain::Cut as ChunkCut;
+use crate::chunk::gear::{self, Gear};
 use crate::chunk::pages::Shape;
 use crate::error::Result;
 use crate::index::previous::{Cursor, PreviousRecipes};
 use crate::root::Nothing;
 use crate::source::{PositionedRead, Source};
-use reel_formats::ese::page::checksum::is_zero;
 use reel_tape::layout::recipe::{Cut, StreamHead};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -32,10 +34,15 @@ pub struct Long {
     /// Nothing of the stream is left to read.
     all_read: bool,
     lead: Option<(Nothing, u64)>,
-    hole: Option<Range<u64>>,
+    /// Holes that may reach into the next window.
+    holes: VecDeque<Range<u64>>,
     no_more_holes: bool,
     previous: Option<Cursor>,
+    trail: Arc<Trail>,
 }
+
+/// How far before and behind its window a chunk of the earlier version may be found again.
+const SLACK: u64 = 1 << 20;
 
 impl Long {
     /// A stream of which `first` was looked at: read away from a pipe, or read at its place from a file.
@@ -65,28 +72,42 @@ impl Long {
             next: 0,
             all_read: false,
             lead: None,
-            hole: None,
+            holes: VecDeque::new(),
             no_more_holes: false,
             previous,
+            trail: Arc::default(),
         }
     }
 
+    /// Whether the last window was handed out.
+    pub fn is_read(&self) -> bool {
+        self.all_read && self.carry.is_empty()
+    }
+
     /// The next window; the stream's end is in the last one.
-    pub fn next_window(&mut self, previous: &mut PreviousRecipes, buffer: &mut Vec<u8>) -> Result<Member> {
+    pub fn next_window(
+        &mut self,
+        previous: &mut PreviousRecipes,
+        gear: &Gear,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Member> {
         let begin = self.window;
         let offset = self.next;
-        let (bytes, cuts, length) = match self.shape.cut {
-            Cut::Pages(unit) => self.page_window(begin + WINDOW, unit, buffer)?,
-            Cut::Content => self.content_window(begin + WINDOW, buffer)?,
+        let (bytes, cuts, length) = match (self.shape.cut, &self.positioned, self.length) {
+            (Cut::Content, Some(positioned), Some(length)) => {
+                return self.open_window(positioned.clone(), length, previous);
+            }
+            (Cut::Content, ..) => self.content_window(begin + WINDOW, gear, buffer)?,
+            (Cut::Pages(unit), ..) => self.page_window(begin + WINDOW, unit, buffer)?,
         };
         self.next += length;
-        let ended = self.all_read && self.carry.is_empty();
+        let ended = self.is_read();
         let end = if ended { self.next } else { begin + WINDOW };
         self.window = end;
         let holes = self.holes_in(offset..self.next)?;
         let mut known = Vec::new();
         if let Some(cursor) = &mut self.previous {
-            previous.window(cursor, offset, end, &mut known)?;
+            previous.window(cursor, offset..end, &mut known)?;
         }
         let lead = self.lead.take().map(|(kind, length)| (kind, length.min(end - begin)));
         let member = Member {
@@ -102,10 +123,55 @@ impl Long {
             lead,
             holes,
             previous: known,
+            guided: false,
             end: ended.then(|| Ending { length: end, source: self.source.take() }),
         };
         self.lead = lead_of(&member, buffer);
         Ok(member)
+    }
+
+    /// A window that its worker reads and cuts. The stream may end with a chunk that begins in it, or with the next one.
+    fn open_window(
+        &mut self,
+        positioned: Arc<dyn PositionedRead>,
+        stream_length: u64,
+        previous: &mut PreviousRecipes,
+    ) -> Result<Member> {
+        let begin = self.window;
+        let end = stream_length.min(begin + WINDOW);
+        let reach = begin + WINDOW + gear::MAX as u64;
+        let furthest = stream_length.min(reach);
+        let holes = self.holes_in(begin..reach)?;
+        let in_hole = holes.iter().any(|h| h.start <= begin && reach <= h.end);
+        let mut known = Vec::new();
+        let mut guided = false;
+        if let Some(cursor) = &mut self.previous {
+            // The names are those of the same place, the cuts may come from where the bytes were before.
+            let shift = self.trail.shift().clamp(-(WINDOW as i64), WINDOW as i64);
+            let moved = |at: u64| at.saturating_add_signed(-shift);
+            let from = begin.min(moved(begin).saturating_sub(SLACK));
+            previous.window(cursor, from..end.max(moved(furthest) + SLACK), &mut known)?;
+            guided = cursor.cut() == Cut::Content;
+        }
+        self.window = end;
+        self.all_read = end == stream_length;
+        let may_end = furthest == stream_length;
+        Ok(Member {
+            stream: self.stream,
+            head: self.head.take(),
+            owned_end: self.owned_end,
+            shape: self.shape,
+            offset: begin,
+            length: furthest - begin,
+            bytes: if in_hole { Bytes::Nothing } else { Bytes::There(positioned) },
+            cuts: Cuts::Window(Open { stream_length, last: self.all_read, trail: self.trail.clone() }),
+            window: begin..end,
+            lead: None,
+            holes,
+            previous: known,
+            guided,
+            end: may_end.then(|| Ending { length: stream_length, source: self.source.take() }),
+        })
     }
 
     fn page_window(&mut self, end: u64, unit: u32, buffer: &mut Vec<u8>) -> Result<(Bytes, Cuts, u64)> {
@@ -113,8 +179,8 @@ impl Long {
         if let (Some(positioned), Some(stream_length)) = (self.positioned.clone(), self.length) {
             let end = end.min(stream_length);
             self.all_read = end == stream_length;
-            let hole = self.hole_at(self.next)?;
-            let in_hole = hole.is_some_and(|h| h.start <= self.next && h.end >= end);
+            let holes = self.holes_in(self.next..end)?;
+            let in_hole = holes.iter().any(|h| h.start <= self.next && h.end >= end);
             let bytes = if in_hole { Bytes::Nothing } else { Bytes::There(positioned) };
             return Ok((bytes, cuts, end - self.next));
         }
@@ -131,31 +197,17 @@ impl Long {
         Ok((Bytes::Here(0..buffer.len()), cuts, buffer.len() as u64))
     }
 
-    fn content_window(&mut self, end: u64, buffer: &mut Vec<u8>) -> Result<(Bytes, Cuts, u64)> {
-        let starts = end - self.next;
-        if self.positioned.is_some()
-            && let Some(hole) = self.hole_at(self.next)?
-            && hole.start <= self.next
-            && hole.end >= end + gear::MAX as u64
-        {
-            let cut = gear::cut_of_zeros();
-            let count = starts.div_ceil(cut as u64);
-            // What was read ahead is zeros too.
-            self.carry.clear();
-            let cuts = Cuts::Lengths(vec![cut as u32; count as usize]);
-            return Ok((Bytes::Nothing, cuts, count * cut as u64));
-        }
-        let starts = starts as usize;
+    /// A window of a stream that only the reader can read: it cuts it, too.
+    fn content_window(&mut self, end: u64, gear: &Gear, buffer: &mut Vec<u8>) -> Result<(Bytes, Cuts, u64)> {
+        let starts = (end - self.next) as usize;
         self.fill(buffer, starts + gear::MAX)?;
-        let (mut at, mut lengths) = (0, Vec::new());
-        while at < buffer.len() && at < starts {
-            let length = gear::cut(&buffer[at..]);
-            lengths.push(length as u32);
-            at += length;
-        }
+        let mut lengths = Vec::new();
+        gear.cuts(buffer, starts, &mut lengths);
+        let at = lengths.iter().map(|length| *length as usize).sum();
         self.carry.extend_from_slice(&buffer[at..]);
         buffer.truncate(at);
-        Ok((Bytes::Here(0..at), Cuts::Lengths(lengths), at as u64))
+        let cuts = lengths.into_iter().map(ChunkCut::plain).collect();
+        Ok((Bytes::Here(0..at), Cuts::Lengths(cuts), at as u64))
     }
 
     /// Puts the stream's bytes from `next` on into `buffer`, `wanted` of them unless it ends before.
@@ -169,10 +221,9 @@ impl Long {
         buffer[..have].copy_from_slice(&self.carry[..have]);
         self.carry.drain(..have);
         if reads {
-            let got = match (&self.positioned, &mut self.source) {
-                (Some(positioned), _) => positioned.read_at(&mut buffer[have..], self.next + have as u64)?,
-                (None, Some(source)) => source.read(&mut buffer[have..])?,
-                (None, None) => 0,
+            let got = match &mut self.source {
+                Some(source) => source.read(&mut buffer[have..])?,
+                None => 0,
             };
             match self.length {
                 // A file that became shorter meanwhile: zeros, and reported as a change.
@@ -189,45 +240,20 @@ impl Long {
         Ok(())
     }
 
-    /// The hole at or behind `from`.
-    fn hole_at(&mut self, from: u64) -> Result<Option<Range<u64>>> {
-        while !self.no_more_holes && self.hole.as_ref().is_none_or(|h| h.end <= from) {
-            self.hole = match &self.source {
-                Some(source) => source.holes(from)?,
+    /// The holes that reach into `range`, which begins no earlier than the one before.
+    fn holes_in(&mut self, range: Range<u64>) -> Result<Vec<Range<u64>>> {
+        while self.holes.pop_front_if(|h| h.end <= range.start).is_some() {}
+        while !self.no_more_holes && self.holes.back().is_none_or(|h| h.end < range.end) {
+            let from = self.holes.back().map_or(range.start, |h| h.end);
+            let hole = match &self.source {
+                Some(source) => source.holes(from)?.filter(|h| h.end > from),
                 None => None,
             };
-            self.no_more_holes = self.hole.is_none();
+            self.no_more_holes = hole.is_none();
+            self.holes.extend(hole);
         }
-        Ok(self.hole.clone().filter(|h| h.end > from))
+        Ok(self.holes.iter().take_while(|h| h.start < range.end).cloned().collect())
     }
-
-    fn holes_in(&mut self, range: Range<u64>) -> Result<Vec<Range<u64>>> {
-        let mut holes = Vec::new();
-        let mut at = range.start;
-        while at < range.end
-            && let Some(hole) = self.hole_at(at)?
-            && hole.start < range.end
-        {
-            at = hole.end;
-            holes.push(hole);
-        }
-        Ok(holes)
-    }
-}
-
-/// What the member's last chunk covers behind its window, where that chunk is nothing.
-fn lead_of(member: &Member, buffer: &[u8]) -> Option<(Nothing, u64)> {
-    let end = member.offset + member.length;
-    let beyond = end.checked_sub(member.window.end).filter(|b| *b > 0)?;
-    let Cuts::Lengths(lengths) = &member.cuts else { return None };
-    let last = *lengths.last()?;
-    let begin = end - u64::from(last);
-    if member.holes.iter().any(|h| h.start <= begin && end <= h.end) {
-        return Some((Nothing::Hole, beyond));
-    }
-    let Bytes::Here(range) = &member.bytes else { return None };
-    let chunk = buffer.get(range.end - last as usize..range.end)?;
-    is_zero(chunk).then_some((Nothing::Zero, beyond))
 }
 
 /// The last page that a database owns, its pages read by byte offset; 0 where it is no database or cannot be known.

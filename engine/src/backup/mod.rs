@@ -6,10 +6,12 @@ mod piece;
 mod pieces;
 mod pipeline;
 mod report;
+mod window;
 mod writer;
 
 pub use report::{BackupReport, DatabasePages};
 
+use crate::chunk::gear::{Gear, Kernel};
 use crate::chunk::pages::log_generation;
 use crate::digest;
 use crate::error::{Class, Error, Result};
@@ -105,6 +107,7 @@ impl BackupOptions {
 
     fn check(&self) -> Result<()> {
         self.io.check()?;
+        Kernel::chosen()?;
         check_block_size(self.block_size)
             .map_err(|m| Error::new(Class::Argument, "block size", m.to_string()))?;
         if let Compression::Zstd(level) = self.compression
@@ -213,6 +216,7 @@ fn run(
             "its label block is damaged: it is read, but nothing is appended; back up to a new pool",
         ));
     }
+    let gear = Gear::of_pool(Kernel::chosen()?);
     let set = pool.next_set();
     let index = Index::open(IndexedSets::from(&**pool), set, options.memory.index())?;
     let previous = PreviousRecipes::open(pool.clone(), options.memory.tables())?;
@@ -249,7 +253,7 @@ fn run(
 
     let workers = options.memory.workers(options.threads);
     let run = pipeline::run(
-        Pieces::new(items, previous),
+        Pieces::new(items, previous, gear),
         Claim::new(set, index),
         &mut writer,
         set,

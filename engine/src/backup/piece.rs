@@ -1,7 +1,9 @@
 //! What a worker does with a piece before the claim: read, verify pages, cut, hash, compare with the previous recipe.
 
 use super::pieces::{Bytes, Cuts, Member, Piece};
-use crate::chunk::gear;
+use super::window;
+use crate::chunk::chain::Cut;
+use crate::chunk::gear::Gear;
 use crate::chunk::pages::PageTally;
 use crate::digest::{self, Digest};
 use crate::error::Result;
@@ -52,14 +54,20 @@ pub struct CutPiece {
 }
 
 /// Bytes that are read at once: whole units of any size, few enough to be hashed while the cache still holds them.
-const STEP: usize = 512 << 10;
+pub const STEP: usize = 512 << 10;
 
 /// Reads what is still to be read, finds the chunks, and hashes them.
-pub fn cut(mut piece: Piece) -> Result<CutPiece> {
+pub fn cut(mut piece: Piece, gear: &Gear) -> Result<CutPiece> {
     let (mut chunks, mut ranges, mut tallies) = (Vec::new(), Vec::new(), Vec::new());
     for member in &piece.members {
         let begin = chunks.len();
-        let mut cutter = Cutter::new(member);
+        let found = match (&member.cuts, &member.bytes) {
+            (Cuts::Content, Bytes::Here(range)) => {
+                window::content(member, &piece.buffer[range.clone()], gear)
+            }
+            _ => Vec::new(),
+        };
+        let mut cutter = Cutter::new(member, &found);
         match &member.bytes {
             Bytes::Here(range) => {
                 cutter.cut(member.length, range.start, Some(&piece.buffer[range.clone()]), &mut chunks);
@@ -91,7 +99,7 @@ struct Cutter<'a> {
     member: &'a Member,
     /// Bytes of the member that are in chunks.
     done: u64,
-    lengths: Iter<'a, u32>,
+    cuts: Iter<'a, Cut>,
     holes: Peekable<Iter<'a, Range<u64>>>,
     known: Peekable<Iter<'a, Known>>,
     tally: PageTally,
@@ -99,13 +107,14 @@ struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    fn new(member: &'a Member) -> Self {
+    /// A cutter of a member; `found` are its chunks where it is cut by its content.
+    fn new(member: &'a Member, found: &'a [Cut]) -> Self {
         Cutter {
             member,
             done: 0,
-            lengths: match &member.cuts {
-                Cuts::Lengths(lengths) => lengths.iter(),
-                _ => [].iter(),
+            cuts: match &member.cuts {
+                Cuts::Lengths(cuts) => cuts.iter(),
+                _ => found.iter(),
             },
             holes: member.holes.iter().peekable(),
             known: member.previous.iter().peekable(),
@@ -130,21 +139,18 @@ impl<'a> Cutter<'a> {
             data.clear();
             while self.done < until {
                 let at = self.done as usize;
-                let length = match &member.cuts {
-                    Cuts::Lengths(_) => {
-                        self.lengths.next().map_or(member.length - self.done, |l| u64::from(*l))
-                    }
-                    Cuts::Pages(unit) => u64::from(*unit),
-                    Cuts::Content => bytes.map_or(member.length, |b| gear::cut(&b[at..]) as u64),
+                let (length, digest) = match &member.cuts {
+                    Cuts::Pages(unit) => (*unit, None),
+                    _ => self.cuts.next().map_or((u32::MAX, None), |cut| (cut.length, cut.digest)),
                 };
-                let length = length.min(member.length - self.done);
+                let length = u64::from(length).min(member.length - self.done);
                 let offset = member.offset + self.done;
                 let chunk = bytes.map(|b| &b[at..at + length as usize]);
                 let kind = match chunk.filter(|_| !self.is_hole(offset, length)) {
                     None => Kind::Nothing(Nothing::Hole),
                     Some(chunk) if is_zero(chunk) => Kind::Nothing(Nothing::Zero),
                     Some(chunk) => {
-                        data.push(chunk);
+                        data.push((chunk, digest));
                         Kind::Data { digest: Digest::default(), name: None }
                     }
                 };
@@ -161,14 +167,16 @@ impl<'a> Cutter<'a> {
     }
 
     /// Gives those of `chunks` that are data their digests, and their names where the previous recipe has them. `data` are their
-    /// bytes.
-    fn digest(&mut self, chunks: &mut [Chunk], base: usize, data: &[&[u8]]) {
+    /// bytes, with the digests of those that were hashed when they were cut.
+    fn digest(&mut self, chunks: &mut [Chunk], base: usize, data: &[(&[u8], Option<Digest>)]) {
+        let unknown: Vec<&[u8]> = data.iter().filter(|(_, d)| d.is_none()).map(|(chunk, _)| *chunk).collect();
         self.digests.clear();
-        digest::of_each(data, &mut self.digests);
-        let mut digests = self.digests.iter();
+        digest::of_each(&unknown, &mut self.digests);
+        let mut hashed = self.digests.iter();
+        let mut digests = data.iter().map(|(_, digest)| digest.or_else(|| hashed.next().copied()));
         for chunk in chunks {
             let Kind::Data { digest, name } = &mut chunk.kind else { continue };
-            *digest = *digests.next().expect("one for each chunk of data");
+            *digest = digests.next().flatten().expect("one for each chunk of data");
             let offset = self.member.offset + (chunk.at - base) as u64;
             while self.known.next_if(|k| k.offset < offset).is_some() {}
             let same = |k: &&&Known| k.offset == offset && k.length == chunk.length && k.digest == *digest;

@@ -2,6 +2,9 @@
 //! streams together (`docs/format.md` section 12). One reader, behind a lock; what a worker can read by itself is left to it.
 
 use super::long::{Long, owned_end};
+use super::window::Open;
+use crate::chunk::chain;
+use crate::chunk::gear::Gear;
 use crate::chunk::pages::{HEAD, Shape};
 use crate::error::{Class, Error, Result};
 use crate::index::previous::{Known, PreviousRecipes};
@@ -31,8 +34,11 @@ pub enum Bytes {
 pub enum Cuts {
     /// To be found by the worker, in the member's bytes alone.
     Content,
-    /// These lengths.
-    Lengths(Vec<u32>),
+    /// These.
+    Lengths(Vec<chain::Cut>),
+    /// To be found by the worker, once the window before says where the first of them begins. Until then `offset` and `length` say
+    /// what is to be read.
+    Window(Open),
     /// Units of so many bytes.
     Pages(u32),
 }
@@ -69,8 +75,10 @@ pub struct Member {
     pub lead: Option<(Nothing, u64)>,
     /// Ranges of the stream that hold no data.
     pub holes: Vec<Range<u64>>,
-    /// What the previous recipe says of the window.
+    /// What the previous recipe says of the window, or more.
     pub previous: Vec<Known>,
+    /// The previous recipe is of a version that was cut by its content, and may guide the cutting.
+    pub guided: bool,
     /// The stream ends with this member.
     pub end: Option<Ending>,
 }
@@ -109,11 +117,16 @@ pub struct Pieces<'a> {
     waiting: Option<Looked>,
     long: Option<Box<Long>>,
     done: bool,
+    gear: Gear<'static>,
 }
 
 impl<'a> Pieces<'a> {
     /// Pieces of what `items` deliver.
-    pub fn new(items: Box<dyn Iterator<Item = Item> + Send + 'a>, previous: PreviousRecipes) -> Self {
+    pub fn new(
+        items: Box<dyn Iterator<Item = Item> + Send + 'a>,
+        previous: PreviousRecipes,
+        gear: Gear<'static>,
+    ) -> Self {
         Pieces {
             items,
             previous,
@@ -123,12 +136,18 @@ impl<'a> Pieces<'a> {
             waiting: None,
             long: None,
             done: false,
+            gear,
         }
     }
 
     /// Number of the next piece.
     pub fn next_number(&self) -> u64 {
         self.next_number
+    }
+
+    /// How content is cut.
+    pub fn gear(&self) -> Gear<'static> {
+        self.gear
     }
 
     /// What could not be backed up, so far; each is given once.
@@ -145,8 +164,8 @@ impl<'a> Pieces<'a> {
         }
         if members.is_empty() {
             let Some(mut long) = self.long.take() else { return Ok(None) };
-            let member = long.next_window(&mut self.previous, &mut buffer)?;
-            if member.end.is_none() {
+            let member = long.next_window(&mut self.previous, &self.gear, &mut buffer)?;
+            if !long.is_read() {
                 self.long = Some(long);
             }
             members.push(member);
@@ -190,10 +209,12 @@ impl<'a> Pieces<'a> {
         let Short { head, shape, bytes, source } = short;
         let length = bytes.len() as u64;
         let mut previous = Vec::new();
+        let mut guided = false;
         if length > 0
             && let Some(mut cursor) = self.previous.find(&head.name)?
         {
-            self.previous.window(&mut cursor, 0, length, &mut previous)?;
+            self.previous.window(&mut cursor, 0..length, &mut previous)?;
+            guided = cursor.cut() == Cut::Content;
         }
         let mut holes = Vec::new();
         if let Some(source) = &source {
@@ -224,6 +245,7 @@ impl<'a> Pieces<'a> {
             lead: None,
             holes,
             previous,
+            guided,
             end: Some(Ending { length, source }),
         })
     }

@@ -6,7 +6,9 @@
 use super::claim::Claim;
 use super::piece;
 use super::pieces::{Piece, Pieces};
+use super::window::{self, Handover};
 use super::writer::{PieceDone, Writer};
+use crate::chunk::gear::Gear;
 use crate::error::{Class, Error, Result};
 use crate::frame::{Compression, FrameEncoder};
 use crate::progress::Monitor;
@@ -21,6 +23,7 @@ struct Shared<'a> {
     turns: Mutex<Turns>,
     turned: Condvar,
     set: u32,
+    gear: Gear<'static>,
     compression: Compression,
     /// Pieces that may be under way at once.
     window: u64,
@@ -28,6 +31,8 @@ struct Shared<'a> {
 }
 
 struct Turns {
+    /// What windows that found their place left for the next ones, by the number of the piece that takes it.
+    handovers: BTreeMap<u64, Handover>,
     claim: Claim,
     /// Number of the piece that claims next.
     claims: u64,
@@ -64,8 +69,9 @@ pub fn run<'a>(
     monitor: &'a Monitor,
 ) -> Result<Outcome<'a>> {
     let shared = Shared {
+        gear: pieces.gear(),
         pieces: Mutex::new(pieces),
-        turns: Mutex::new(Turns { claim, claims: 0, written: 0, stopped: None }),
+        turns: Mutex::new(Turns { handovers: BTreeMap::new(), claim, claims: 0, written: 0, stopped: None }),
         turned: Condvar::new(),
         set,
         compression,
@@ -139,7 +145,8 @@ impl Shared<'_> {
         let mut buffer = Vec::new();
         while let Some(piece) = self.take(std::mem::take(&mut buffer))? {
             let number = piece.number;
-            let mut cut = piece::cut(piece)?;
+            let Some(piece) = self.placed(piece)? else { return Ok(()) };
+            let mut cut = piece::cut(piece, &self.gear)?;
             let claimed = {
                 let Some(mut turns) = self.wait(|t| t.claims == number) else { return Ok(()) };
                 let claimed = turns.claim.piece(&mut cut)?;
@@ -161,6 +168,24 @@ impl Shared<'_> {
             buffer = cut.piece.buffer;
         }
         Ok(())
+    }
+
+    /// A piece whose chunks are those of the whole stream: a window waits for the one before it. `None` where the run stopped.
+    fn placed(&self, mut piece: Piece) -> Result<Option<Piece>> {
+        let Some(chain) = window::scan(&mut piece, &self.gear)? else { return Ok(Some(piece)) };
+        let number = piece.number;
+        let is_first = piece.members.iter().any(|member| member.window.start == 0);
+        let before = if is_first {
+            Handover::default()
+        } else {
+            let Some(mut turns) = self.wait(|t| t.handovers.contains_key(&number)) else { return Ok(None) };
+            turns.handovers.remove(&number).unwrap_or_default()
+        };
+        if let Some(after) = window::join(&mut piece, chain, &self.gear, before) {
+            self.turns().handovers.insert(number + 1, after);
+            self.turned.notify_all();
+        }
+        Ok(Some(piece))
     }
 
     /// The next piece, once the writer is near enough.

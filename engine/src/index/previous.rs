@@ -6,9 +6,10 @@ use crate::digest::{self, Digest};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::pool::catalog::Fragments;
-use reel_tape::layout::recipe::Run;
+use reel_tape::layout::recipe::{Cut, Run};
 use reel_tape::layout::segment::Segment;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A chunk of an earlier version of a stream.
@@ -103,17 +104,18 @@ impl PreviousRecipes {
         Ok(None)
     }
 
-    /// Appends to `known` the chunks of `cursor` that begin in `from..to`. Where the recipe cannot be read on, it ends.
-    pub fn window(&mut self, cursor: &mut Cursor, from: u64, to: u64, known: &mut Vec<Known>) -> Result<()> {
-        while let Some(chunk) = cursor.peek(&mut self.tables)? {
-            if chunk.offset >= to {
-                break;
+    /// Appends to `known` the chunks of `cursor` that begin in `range`; of those that begin before it none is asked for again. Where the
+    /// recipe cannot be read on, it ends.
+    pub fn window(&mut self, cursor: &mut Cursor, range: Range<u64>, known: &mut Vec<Known>) -> Result<()> {
+        while cursor.kept.pop_front_if(|k| k.offset < range.start).is_some() {}
+        while !cursor.ended && cursor.kept.back().is_none_or(|k| k.offset < range.end) {
+            match cursor.advance(&mut self.tables)? {
+                Some(chunk) if chunk.offset < range.start => {}
+                Some(chunk) => cursor.kept.push_back(chunk),
+                None => cursor.ended = true,
             }
-            if chunk.offset >= from {
-                known.push(chunk);
-            }
-            cursor.next = None;
         }
+        known.extend(cursor.kept.iter().take_while(|k| k.offset < range.end));
         Ok(())
     }
 }
@@ -122,24 +124,35 @@ impl PreviousRecipes {
 pub struct Cursor {
     fragments: Fragments,
     stream: u32,
+    cut: Cut,
     runs: std::vec::IntoIter<Run>,
     /// Where the next chunk begins.
     offset: u64,
     /// The data run that is being taken apart: its segment's table, the name of the next chunk, chunks left.
     begun: Option<(Arc<Segment>, Name, u32)>,
-    next: Option<Known>,
+    /// Chunks that were read and may be asked for again.
+    kept: VecDeque<Known>,
+    /// There is nothing more to read.
+    ended: bool,
 }
 
 impl Cursor {
     fn new(fragments: Fragments, stream: u32) -> Cursor {
-        Cursor { fragments, stream, runs: Vec::new().into_iter(), offset: 0, begun: None, next: None }
+        Cursor {
+            fragments,
+            stream,
+            cut: Cut::Content,
+            runs: Vec::new().into_iter(),
+            offset: 0,
+            begun: None,
+            kept: VecDeque::new(),
+            ended: false,
+        }
     }
 
-    fn peek(&mut self, tables: &mut SegmentTables) -> Result<Option<Known>> {
-        if self.next.is_none() {
-            self.next = self.advance(tables)?;
-        }
-        Ok(self.next)
+    /// How the stream was cut; known once a window was read.
+    pub fn cut(&self) -> Cut {
+        self.cut
     }
 
     fn advance(&mut self, tables: &mut SegmentTables) -> Result<Option<Known>> {
@@ -171,6 +184,7 @@ impl Cursor {
                         if fragment.stream != self.stream || fragment.offset != self.offset {
                             return Ok(None);
                         }
+                        self.cut = fragment.head.map_or(self.cut, |head| head.cut);
                         self.runs = fragment.runs.into_iter();
                     }
                     None => return Ok(None),
