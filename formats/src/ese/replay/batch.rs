@@ -8,7 +8,7 @@ use super::window::Window;
 use crate::error::Result;
 use crate::ese::log::record::RecordType;
 use crate::ese::position::LgPos;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Steps after which a batch is made; one macro may go beyond.
 const MAX_STEPS: usize = 16 << 10;
@@ -20,6 +20,8 @@ pub(super) struct Batch {
     /// The records, one after the other.
     bytes: Vec<u8>,
     steps: Vec<Step>,
+    /// Sessions that may have versions which wait for steps.
+    pub waiting: BTreeSet<u16>,
     /// The record that is being read.
     pub position: LgPos,
     pub kind: RecordType,
@@ -31,6 +33,7 @@ impl Batch {
         Self {
             bytes: Vec::new(),
             steps: Vec::new(),
+            waiting: BTreeSet::new(),
             position: LgPos::default(),
             kind: RecordType::NOP,
             window: Window::default(),
@@ -79,7 +82,9 @@ impl Replay<'_> {
         if self.batch.steps.is_empty() {
             return Ok(());
         }
-        for step in self.sessions.values().flat_map(|session| session.versions.awaited()) {
+        let waiting = std::mem::take(&mut self.batch.waiting);
+        let sessions = waiting.iter().filter_map(|procid| self.sessions.get(procid));
+        for step in sessions.flat_map(|session| session.versions.awaited()) {
             if let Some(step) = self.batch.steps.get_mut(step as usize) {
                 step.keeps_before = true;
             }
@@ -89,7 +94,8 @@ impl Replay<'_> {
         self.batch.steps.clear();
         self.batch.bytes.clear();
         made?;
-        for (procid, session) in &mut self.sessions {
+        for procid in &waiting {
+            let Some(session) = self.sessions.get_mut(procid) else { continue };
             let earlier = self.earlier.get(procid).unwrap_or(&self.none);
             session.versions.complete(|step| done.remove(&step).unwrap_or_default(), earlier);
         }

@@ -22,6 +22,7 @@ mod oper {
 pub(super) struct Planner<'a> {
     /// The database, by its place among the bases.
     pub database: usize,
+    pub procid: u16,
     pub session: &'a mut Session,
     pub earlier: &'a Earlier,
     pub batch: &'a mut Batch,
@@ -73,7 +74,7 @@ impl Planner<'_> {
             }
             Record::FlagDelete { node } => {
                 let version = self.make(node.rceid, &node, Vec::new(), &[], Change::FlagDelete);
-                self.session.versions.push_awaited(version, step);
+                self.await_version(version, step);
             }
             Record::Replace { node, .. } | Record::ReplaceD { node, .. } => {
                 self.replaced(node.rceid, &node, &[], &[], Some(step));
@@ -111,7 +112,7 @@ impl Planner<'_> {
     fn replaced(&mut self, id: u32, node: &NodeOp, key: &[u8], data: &[u8], step: Option<u32>) {
         if let Some(step) = step {
             let version = self.make(id, node, key.to_vec(), data, Change::Replace(Vec::new()));
-            self.session.versions.push_awaited(version, step);
+            self.await_version(version, step);
             return;
         }
         match self.earlier.get(&(self.database, id)).filter(|version| version.fdp == node.fdp) {
@@ -123,6 +124,11 @@ impl Planner<'_> {
     fn version(&mut self, id: u32, node: &NodeOp, key: Vec<u8>, data: &[u8], change: Change) {
         let version = self.make(id, node, key, data, change);
         self.session.versions.push(version);
+    }
+
+    fn await_version(&mut self, version: Version, step: u32) {
+        self.batch.waiting.insert(self.procid);
+        self.session.versions.push_awaited(version, step);
     }
 
     fn make(&self, id: u32, node: &NodeOp, key: Vec<u8>, data: &[u8], change: Change) -> Version {

@@ -111,12 +111,11 @@ impl Versions {
     /// Completes what was awaited with what the steps came to. A change that the page had already is one that an earlier
     /// replay knows, or an UndoInfo record has to bring.
     pub fn complete(&mut self, mut done: impl FnMut(u32) -> Done, earlier: &Earlier) {
-        if self.awaited.is_empty() {
-            return;
-        }
-        let mut is_gone = vec![false; self.list.len()];
-        for Awaited { step, at } in std::mem::take(&mut self.awaited) {
-            let Some((version, is_gone)) = self.list.get_mut(at).zip(is_gone.get_mut(at)) else { continue };
+        let awaited = std::mem::take(&mut self.awaited);
+        let Some(first) = awaited.first().map(|first| first.at) else { return };
+        let mut gone = Vec::new();
+        for Awaited { step, at } in awaited {
+            let Some(version) = self.list.get_mut(at) else { continue };
             let done = done(step);
             match done.before.filter(|_| done.was_redone) {
                 Some(before) => version.fill(before),
@@ -124,16 +123,22 @@ impl Versions {
                     Some(known) => *version = known.clone(),
                     None => {
                         self.deferred.insert(version.id);
-                        *is_gone = true;
+                        gone.push(at);
+                        continue;
                     }
                 },
             }
-            if let Some(known) = self.known.as_mut().filter(|_| !*is_gone) {
+            if let Some(known) = &mut self.known {
                 known.insert(named(version));
             }
         }
-        let mut is_gone = is_gone.into_iter();
-        self.list.retain(|_| !is_gone.next().unwrap_or(false));
+        // Only what came since the first of them is touched: a long transaction has many that are known.
+        if !gone.is_empty() {
+            let mut gone = gone.into_iter().peekable();
+            let tail = self.list.split_off(first);
+            let stays = (first..).zip(tail).filter(|(at, _)| gone.next_if_eq(at).is_none());
+            self.list.extend(stays.map(|(_, version)| version));
+        }
     }
 
     pub fn defer(&mut self, id: u32) {
@@ -269,6 +274,27 @@ mod tests {
         assert!(versions.take(1, 0, 1, |_| true).is_some());
         versions.supply(version(1, 1));
         assert_eq!(versions.iter().count(), 2);
+    }
+
+    #[test]
+    fn what_is_awaited_keeps_its_place_and_what_was_there_already_is_deferred() {
+        let mut versions = Versions::default();
+        let replace = |id| Version { change: Change::Replace(Vec::new()), ..version(id, 1) };
+        versions.push(version(1, 1));
+        for id in 2..5 {
+            versions.push_awaited(replace(id), id * 10);
+            versions.push(version(id + 100, 1));
+        }
+        assert!(versions.awaited().eq([20, 30, 40]));
+        let earlier = Earlier::from([((0, 4), version(4, 7))]);
+        let before = Before { key: vec![1], data: vec![2] };
+        let done = |step| Done { was_redone: step == 20, before: Some(before.clone()) };
+        versions.complete(done, &earlier);
+        let filled = Version { key: vec![1], change: Change::Replace(vec![2]), ..version(2, 1) };
+        let expected =
+            [version(1, 1), filled, version(102, 1), version(103, 1), version(4, 7), version(104, 1)];
+        assert!(versions.iter().eq(&expected));
+        assert_eq!((versions.deferred(), versions.awaits()), (1, false));
     }
 
     #[test]

@@ -216,7 +216,7 @@ impl Replay<'_> {
             return Ok(None);
         }
         let earlier = self.earlier.get(&procid).unwrap_or(&self.none);
-        Ok(Some(Planner { database: index, session, earlier, batch: &mut self.batch }))
+        Ok(Some(Planner { database: index, procid, session, earlier, batch: &mut self.batch }))
     }
 
     /// Sessions do not outlive the engine: what they left open is taken back.
