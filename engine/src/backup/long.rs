@@ -142,7 +142,7 @@ impl Long {
         let reach = begin + WINDOW + gear::MAX as u64;
         let furthest = stream_length.min(reach);
         let holes = self.holes_in(begin..reach)?;
-        let in_hole = holes.iter().any(|h| h.start <= begin && reach <= h.end);
+        let in_hole = furthest == reach && holes.iter().any(|h| h.start <= begin && reach <= h.end);
         let mut known = Vec::new();
         let mut guided = false;
         if let Some(cursor) = &mut self.previous {
