@@ -14,11 +14,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Fewest pages that are worth another thread.
 const PAGES_A_THREAD: usize = 32;
+/// Bytes written after which the disk is set to work on them, while more is being made.
+const PUSH_BYTES: u64 = 64 << 20;
 
 /// The databases that a run makes.
 pub(super) struct Targets {
@@ -31,25 +34,40 @@ struct Made {
     temporary: PathBuf,
     path: PathBuf,
     file: Arc<File>,
-    copy: Arc<Copying>,
+    copy: Arc<Background>,
+    push: Arc<Background>,
 }
 
-/// The copying of a base, on a thread of its own.
+/// Work on a file by a thread of its own: its base is copied, or what was written is put on the disk.
 #[derive(Default)]
-struct Copying(Mutex<Option<JoinHandle<io::Result<()>>>>);
+struct Background(Mutex<Option<JoinHandle<io::Result<()>>>>);
 
-impl Copying {
-    /// Waits until the base was copied. The error is given once.
+impl Background {
+    /// Waits until the work is done. The error is given once.
     fn settle(&self) -> io::Result<()> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            None => Ok(()),
-            Some(copy) => copy.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        }
+        finished(self.work().take())
     }
 
     fn is_settled(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.work().is_none()
     }
+
+    /// Begins work, unless some is under way; answers whether it did. The error is that of the work before.
+    fn begin(&self, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<bool> {
+        let mut thread = self.work();
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Ok(false);
+        }
+        finished(thread.replace(thread::spawn(work))).map(|()| true)
+    }
+
+    fn work(&self) -> MutexGuard<'_, Option<JoinHandle<io::Result<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn finished(thread: Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    thread.map_or(Ok(()), |thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
 impl Targets {
@@ -66,9 +84,9 @@ impl Targets {
         let open = || File::open(&base.path).map_err(|e| Error::io(&name, "cannot open", e));
         let (from, to, base) = (open()?, target.file.clone(), open()?);
         // The kernel copies, or shares the blocks where the file system can.
-        let copy = thread::spawn(move || io::copy(&mut &from, &mut &*to).map(drop));
+        let begun = target.copy.begin(move || io::copy(&mut &from, &mut &*to).map(drop));
+        begun.map_err(|e| Error::io(&name, "cannot copy", e))?;
         target.base = Some(base);
-        *target.copy.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
         Ok(target)
     }
 
@@ -105,6 +123,7 @@ impl Targets {
         for target in &made {
             let shown = || target.path.display().to_string();
             target.copy.settle().map_err(|e| Error::io(shown(), "cannot copy the base", e))?;
+            target.push.settle().map_err(|e| Error::io(shown(), "cannot sync", e))?;
             target.file.sync_all().map_err(|e| Error::io(shown(), "cannot sync", e))?;
         }
         let mut waiting = Waiting(made);
@@ -132,6 +151,7 @@ impl Drop for Waiting {
         for made in &self.0 {
             // Not while it is being written.
             let _ = made.copy.settle();
+            let _ = made.push.settle();
             let _ = fs::remove_file(&made.temporary);
         }
     }
@@ -148,9 +168,9 @@ fn make(folder: &Folder, made: &Mutex<Vec<Made>>, name: &str, threads: usize) ->
     let shown = path.display().to_string();
     let opened = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary);
     let file = Arc::new(opened.map_err(|e| Error::io(&shown, "cannot make the file", e))?);
-    let copy = Arc::<Copying>::default();
-    made.push(Made { temporary, path, file: file.clone(), copy: copy.clone() });
-    Ok(TargetFile { file, threads, base: None, copy })
+    let (copy, push) = (Arc::<Background>::default(), Arc::<Background>::default());
+    made.push(Made { temporary, path, file: file.clone(), copy: copy.clone(), push: push.clone() });
+    Ok(TargetFile { file, threads, base: None, copy, push, waiting: AtomicU64::new(0) })
 }
 
 /// A database that is being rebuilt. While its base is still being copied it is read from there; the first write waits for
@@ -159,10 +179,24 @@ pub(super) struct TargetFile {
     file: Arc<File>,
     threads: usize,
     base: Option<File>,
-    copy: Arc<Copying>,
+    copy: Arc<Background>,
+    push: Arc<Background>,
+    /// Bytes of pages written since the disk was last set to work.
+    waiting: AtomicU64,
 }
 
 impl TargetFile {
+    /// Sets the disk to work on what was written, if that is much: the sync at the end has less to wait for then.
+    fn push(&self, bytes: u64) -> io::Result<()> {
+        if self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes >= PUSH_BYTES {
+            let file = self.file.clone();
+            if self.push.begin(move || file.sync_data())? {
+                self.waiting.store(0, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
     /// The file that has all that was written so far: the base until its copy is complete.
     fn current(&self) -> &File {
         self.base.as_ref().filter(|_| !self.copy.is_settled()).unwrap_or(&self.file)
@@ -194,16 +228,20 @@ impl RebuildFile for TargetFile {
         self.copy.settle()?;
         let share = pages.len().div_ceil(self.threads.max(1)).max(PAGES_A_THREAD);
         if share >= pages.len() {
-            return write_some(&self.file, pages);
+            write_some(&self.file, pages)?;
+        } else {
+            thread::scope(|scope| {
+                let writers: Vec<_> = pages
+                    .chunks_mut(share)
+                    .map(|some| scope.spawn(|| write_some(&self.file, some)))
+                    .collect();
+                writers.into_iter().try_for_each(|writer| match writer.join() {
+                    Ok(written) => written,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+            })?;
         }
-        thread::scope(|scope| {
-            let writers: Vec<_> =
-                pages.chunks_mut(share).map(|some| scope.spawn(|| write_some(&self.file, some))).collect();
-            writers.into_iter().try_for_each(|writer| match writer.join() {
-                Ok(written) => written,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })
+        self.push(pages.iter().map(|(_, bytes)| bytes.len() as u64).sum())
     }
 }
 
