@@ -61,3 +61,25 @@ pub fn compare(input: &Path, restored: &Path) -> Result<()> {
         Err(format!("{} is not what was backed up", at.display()).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_below_the_path_of_the_input_and_a_changed_byte_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, restored) = (folder.path().join("store"), folder.path().join("restored"));
+        let below = restored.join("some/where/store");
+        for folder in [&input, &below] {
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join("a"), "same").unwrap();
+            fs::write(folder.join("b"), "same too").unwrap();
+        }
+        compare(&input, &restored).unwrap();
+        assert_eq!(bytes(&restored).unwrap(), 12);
+        forget(&[&input, &restored]).unwrap();
+        fs::write(below.join("b"), "same two").unwrap();
+        assert!(compare(&input, &restored).is_err());
+    }
+}

@@ -121,3 +121,47 @@ fn peak(table: &Table) -> f64 {
     let reel = Step::all().filter_map(|step| table.reel(step));
     reel.map(|row| row.cost.peak as f64).fold(0.0, f64::max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peers::process::Cost;
+
+    fn row(kind: Kind, name: &'static str, wall: f64, added: u64) -> Row {
+        let (version, settings) = (String::new(), String::new());
+        let peer = Sheet { name, version, settings, kind, level_1: true, fixed_32k: false };
+        let cost = Cost { wall, cpu: wall, peak: 100 << 20 };
+        Row { step: Step::Day(0), peer, input: 1 << 30, cost, added, cache: 0 }
+    }
+
+    fn found(rows: Vec<Row>, judged: bool) -> Vec<Comparison> {
+        of_table(&Table { input: "a store".to_owned(), judged, rows })
+    }
+
+    #[test]
+    fn the_best_peer_of_each_kind_counts() {
+        let rows = vec![
+            row(Kind::Reel, "reel", 1.0, 50),
+            row(Kind::Deduplicating, "slow", 9.0, 60),
+            row(Kind::Deduplicating, "fast", 1.5, 40),
+            row(Kind::Stream, tar::FAST, 1.2, 70),
+        ];
+        let all = found(rows, true);
+        let named: Vec<_> = all.iter().map(|c| (&c.what[..], &c.beside[..], c.fails())).collect();
+        let expected = [
+            ("first full: seconds", "fast", true),
+            ("first full: seconds", tar::FAST, false),
+            ("first full: CPU seconds for a GB", "fast", false),
+            ("first full: bytes stored, same level", "fast", true),
+            ("first full: bytes stored, whatever the level", "fast", false),
+            ("bytes of memory, peak of all steps", "bound", false),
+        ];
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn what_is_not_judged_never_fails() {
+        let rows = vec![row(Kind::Reel, "reel", 9.0, 50), row(Kind::Deduplicating, "fast", 1.0, 1)];
+        assert!(!found(rows, false).iter().any(Comparison::fails));
+    }
+}
