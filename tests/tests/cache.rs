@@ -2,11 +2,12 @@
 
 use reel_engine::backup::{BackupOptions, BackupReport};
 use reel_engine::memory::Memory;
-use reel_engine::pool::MemoryShelf;
+use reel_engine::pool::{Catalogs, MemoryShelf, Pool};
 use reel_engine::progress::Monitor;
 use reel_tests::memory::{Stream, back_up_with, image_of, noise, options};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const DAYS: u64 = 4;
 
@@ -152,5 +153,35 @@ fn what_a_small_index_leaves_out_does_not_depend_on_the_cache() {
             reports.iter().map(|r| r.new_bytes).sum::<u64>() - full.iter().map(|r| r.new_bytes).sum::<u64>();
         eprintln!("share {share}: {again} bytes stored again, {:?}", counts(&reports));
         assert_eq!(again > 0, share < 30_000);
+    }
+}
+
+#[test]
+fn a_catalog_that_is_damaged_anywhere_gives_every_fragment_once_and_in_order() {
+    let cache = tempfile::tempdir().unwrap();
+    let options = BackupOptions { cache: Some(cache.path().to_owned()), ..options() };
+    let shelf = MemoryShelf::default();
+    let streams: Vec<_> = (0..9_000).map(|i| Stream::file(&format!("s-{i:04}"), noise(i, 40))).collect();
+    back_up_with(&shelf, &streams, &options, &Monitor::default()).unwrap();
+    let open = || {
+        let shelf = Arc::new(MemoryShelf::with_image(image_of(&shelf)));
+        Pool::open_shelf(shelf, Some(cache.path()), Catalogs::Cached).unwrap()
+    };
+    let fragments = |pool: &Pool| -> Vec<_> {
+        let all = pool.set(1).unwrap().fragments(0).map(Result::unwrap);
+        all.map(|f| (f.stream, f.fragment, f.head.map(|h| h.name))).collect()
+    };
+    let expected = fragments(&open());
+    assert_eq!(expected.len(), streams.len());
+    let file =
+        files(&files(cache.path()).remove(0)).into_iter().find(|f| f.ends_with("set-000001.cat")).unwrap();
+    for part in 1..40 {
+        rewrite(&file, |bytes| {
+            let at = bytes.len() * part / 40;
+            bytes[at] ^= 1;
+        });
+        assert_eq!(fragments(&open()), expected, "damaged in part {part}");
+        // It was made again.
+        assert_eq!(fragments(&open()), expected);
     }
 }

@@ -4,7 +4,7 @@
 //! kill does (what is on the volume stays as after any kill). Nothing of this project shrinks one: files of the cache are
 //! written beside their place, renamed, and never changed again; who replaces or deletes one leaves the mapping whole. The
 //! folder of the cache is the user's own (mode 0700 where this project makes it), so that only they could. Files that other
-//! programs write are never mapped here.
+//! programs write are never mapped here. A disk that fails to read a page ends the process in the same way.
 #![allow(unsafe_code)]
 
 use memmap2::Mmap;
