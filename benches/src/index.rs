@@ -10,9 +10,11 @@ use reel_tape::layout::record::{RecordKind, append_plain};
 use reel_tape::layout::segment::{ChunkEntry, FrameEntry, Place, Segment};
 use reel_tape::layout::set::SetHead;
 use reel_tape::layout::trailer::Trailer;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 use uuid::Uuid;
@@ -21,12 +23,13 @@ use uuid::Uuid;
 const SEGMENT: u64 = 2048;
 /// Sets: one full backup and thirty increments of one percent of it.
 const INCREMENTS: u64 = 30;
+const SETS: u32 = INCREMENTS as u32 + 1;
 const LENGTH: u32 = 32 << 10;
 /// Answers that are timed.
 const ASKED: u64 = 1_000_000;
 
 /// What was measured.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct IndexCost {
     /// Chunks of the pool.
     pub chunks: u64,
@@ -44,22 +47,35 @@ pub struct IndexCost {
     pub new_chunk: f64,
 }
 
-/// Measures the index over `chunks` chunks, whose catalogs (40 bytes each) and index are written into `folder`.
+/// Measures the index over `chunks` chunks, whose catalogs (43 bytes each) and index (21) are written into `folder`. It is opened
+/// in a process of its own, whose memory nothing else has used.
 pub fn measure(folder: &Path, chunks: u64) -> Result<IndexCost> {
-    let mut cost = IndexCost { chunks, ..IndexCost::default() };
-    let sets = write_catalogs(folder, chunks)?;
-    cost.files[0] = bytes_in(folder)?;
+    write_catalogs(folder, chunks)?;
+    let catalogs = bytes_in(folder)?;
     let begun = Instant::now();
-    renew(&indexed(folder, sets)?);
-    cost.make = begun.elapsed().as_secs_f64();
-    cost.files[1] = bytes_in(folder)? - cost.files[0];
+    renew(&indexed(folder)?);
+    let make = begun.elapsed().as_secs_f64();
+    let files = [catalogs, bytes_in(folder)? - catalogs];
+    let child = Command::new(std::env::current_exe()?)
+        .args(["--index-step", "--chunks", &chunks.to_string(), "--dir"])
+        .arg(folder)
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !child.status.success() {
+        return Err(format!("the index's process ended with {}", child.status).into());
+    }
+    Ok(IndexCost { files, make, ..serde_json::from_slice(&child.stdout)? })
+}
 
+/// Opens and asks the index that stands in `folder`, in the process that is measured.
+pub fn step(folder: &Path, chunks: u64) -> Result<IndexCost> {
+    let mut cost = IndexCost { chunks, ..IndexCost::default() };
     let before = [resident("RssAnon")?, resident("RssFile")?];
     let begun = Instant::now();
-    let catalogs = indexed(folder, sets)?;
+    let catalogs = indexed(folder)?;
     cost.open[0] = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    let mut index = Index::open(catalogs, sets + 1, u64::MAX / 16)?;
+    let mut index = Index::open(catalogs, SETS + 1, u64::MAX / 16)?;
     cost.open[1] = begun.elapsed().as_secs_f64();
     let after = [resident("RssAnon")?, resident("RssFile")?];
     cost.resident = [after[0].saturating_sub(before[0]), after[1].saturating_sub(before[1])];
@@ -132,16 +148,16 @@ fn digest(number: u64) -> Digest {
     digest
 }
 
-/// Gives the number of the sets.
-fn write_catalogs(folder: &Path, chunks: u64) -> Result<u32> {
+fn write_catalogs(folder: &Path, chunks: u64) -> Result<()> {
     let increment = chunks / (100 + INCREMENTS);
-    let (mut set, mut first) = (1, 0);
-    for count in [chunks - increment * INCREMENTS].into_iter().chain((0..INCREMENTS).map(|_| increment)) {
-        write_catalog(folder, set, first..first + count)?;
-        first += count;
-        set += 1;
+    let full = chunks - increment * INCREMENTS;
+    let ends = (0..=INCREMENTS).map(|number| full + number * increment);
+    let mut first = 0;
+    for (set, end) in (1..).zip(ends) {
+        write_catalog(folder, set, first..end)?;
+        first = end;
     }
-    Ok(set - 1)
+    Ok(())
 }
 
 fn write_catalog(folder: &Path, set: u32, chunks: std::ops::Range<u64>) -> Result<()> {
@@ -187,9 +203,9 @@ fn write_catalog(folder: &Path, set: u32, chunks: std::ops::Range<u64>) -> Resul
     Ok(())
 }
 
-fn indexed(folder: &Path, sets: u32) -> Result<IndexedSets> {
+fn indexed(folder: &Path) -> Result<IndexedSets> {
     let open = |set| Catalog::open(folder, set).map(Arc::new).ok_or("a catalog does not open");
-    let catalogs = (1..=sets).map(open).collect::<std::result::Result<_, _>>()?;
+    let catalogs = (1..=SETS).map(open).collect::<std::result::Result<_, _>>()?;
     Ok(IndexedSets { pool: Uuid::from_u128(1), catalogs, folder: Some(folder.to_owned()) })
 }
 

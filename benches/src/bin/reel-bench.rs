@@ -36,6 +36,7 @@ struct Arguments {
     rebuild: bool,
     index: bool,
     chunks: Option<u64>,
+    index_step: bool,
     rss_step: Option<String>,
     rebuild_step: Option<u64>,
     peers: Option<peers::Options>,
@@ -64,10 +65,11 @@ impl Arguments {
                 "--mailstore" => {
                     arguments.peers.get_or_insert_default().mailstore = Some(value()?.into());
                 }
-                // What `--rss`, `--rebuild` and `--peers` start themselves as.
-                peers::process::STEP => arguments.peers_step = Some(words.by_ref().collect()),
                 "--index" => arguments.index = true,
                 "--chunks" => arguments.chunks = Some(value()?.parse()?),
+                // What `--rss`, `--rebuild`, `--index` and `--peers` start themselves as.
+                peers::process::STEP => arguments.peers_step = Some(words.by_ref().collect()),
+                "--index-step" => arguments.index_step = true,
                 "--rss-step" => arguments.rss_step = Some(value()?),
                 "--rebuild-step" => arguments.rebuild_step = Some(value()?.parse()?),
                 // Given by `cargo bench`.
@@ -112,6 +114,11 @@ fn run(arguments: Arguments) -> Result<bool> {
         println!("{}", memory::step(&step, &parent, arguments.size.unwrap_or(4 << 30))?);
         return Ok(true);
     }
+    let chunks = arguments.chunks.unwrap_or(10_000_000);
+    if arguments.index_step {
+        println!("{}", serde_json::to_string(&index::step(&parent, chunks)?)?);
+        return Ok(true);
+    }
     let cores = arguments.threads.unwrap_or_else(machine::cores);
     if let Some(bound) = arguments.rebuild_step {
         println!("{}", rebuild::step(&parent, bound, cores)?);
@@ -134,7 +141,7 @@ fn run(arguments: Arguments) -> Result<bool> {
         return rebuilds(folder.path(), cores, arguments.json);
     }
     if arguments.index {
-        let cost = index::measure(folder.path(), arguments.chunks.unwrap_or(10_000_000))?;
+        let cost = index::measure(folder.path(), chunks)?;
         print!("{}", index::markdown(&cost));
         return Ok(true);
     }
