@@ -1,6 +1,6 @@
 //! Who has a chunk already: digest to name, within the index's share of the memory.
 //!
-//! A digest has one answer, its newest name. Earlier sets are looked up in [`runs`](self), files beside the cached catalogs that
+//! A digest has one answer, its newest name. Earlier sets are looked up in runs, files beside the cached catalogs that
 //! are made of them and can always be made again; what is found there is held against the whole digest in the catalog. The
 //! chunks of the run itself are in a table in memory. What the share of memory has no room for follows from the pool and the
 //! share alone: it goes to the newest set first, and then to the run's new chunks in the order in which they are claimed.
