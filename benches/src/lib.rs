@@ -5,19 +5,24 @@
 //! made of the limits of its stages. `README.md` in this folder tells how to read the table.
 #![warn(missing_docs)]
 
-pub mod cases;
-pub mod index;
 pub mod cold;
+pub mod index;
 pub mod integrity;
 pub mod limits;
 pub mod machine;
 pub mod memory;
+mod mmap;
 pub mod model;
 pub mod peers;
+pub mod pipeline;
 pub mod rebuild;
 pub mod rebuild_table;
+pub mod row;
+pub mod rows;
 pub mod samples;
+pub mod stages;
 pub mod table;
+pub mod workbench;
 
 /// What ends a benchmark.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,45 +1,37 @@
 //! The limits of this machine: each stage alone, on the same data, best of several runs.
 
 use crate::Result;
-use crate::machine::timed;
-use reel_engine::chunk::gear;
-use reel_engine::digest;
+use crate::machine::{best, best_cpu, timed};
+use crate::mmap;
+use crate::stages::Stages;
+use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes of one read, and of one copy.
-const BUFFER: usize = 4 << 20;
+/// Bytes of one read of those that are tried, and of one copy: the fastest counts as what read(2) can do.
+const BUFFERS: [usize; 3] = [256 << 10, 1 << 20, 4 << 20];
 /// Bytes of one write.
 const WRITE: usize = 1 << 20;
-/// Plain bytes of a frame.
-const GROUP: usize = 256 << 10;
-/// Most bytes of the data that the kernels are run on.
-const SAMPLE: u64 = 256 << 20;
+/// Bytes after which the disk is told early what it may write.
+const EARLY: u64 = 8 << 20;
 /// Runs of a kernel, and of what takes long; the fastest counts.
 const RUNS: usize = 5;
 const SLOW_RUNS: usize = 3;
 
 /// Rates in bytes a second; one thread where nothing else is said.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Limits {
     /// `read(2)` of the input, warm.
     pub read: f64,
     /// The same by all threads together.
     pub read_all: f64,
-    /// Cut points of content-defined chunks.
-    pub cdc: f64,
-    /// BLAKE3 of database pages, one by one.
-    pub hash: f64,
-    /// BLAKE3 of content-defined chunks, one by one.
-    pub hash_cdc: f64,
-    /// zstd level 1 of 256 KiB groups, in plain bytes.
-    pub zstd: f64,
-    /// Decoding those groups, in plain bytes.
-    pub decode: f64,
+    /// Touching every line of a mapping of the input, warm.
+    pub map: f64,
     /// Buffered sequential writing of a new file.
     pub write: f64,
     /// The same until it is durable.
@@ -48,77 +40,74 @@ pub struct Limits {
     pub copy: f64,
     /// The same by all threads together.
     pub copy_all: f64,
+    /// What the processor does to the bytes.
+    pub stages: Stages,
 }
 
 impl Limits {
-    /// Measures on the file `input`, whose pages have `unit` bytes, writing as many bytes beside it in `folder`.
-    pub fn measure(input: &Path, unit: usize, folder: &Path, threads: usize) -> Result<Limits> {
+    /// Measures on the file `input` and on `sample`, which is a part of it and has pages of `unit` bytes; writes as many bytes
+    /// beside it in `folder`.
+    pub fn measure(
+        input: &Path,
+        sample: &[u8],
+        unit: usize,
+        folder: &Path,
+        threads: usize,
+    ) -> Result<Limits> {
         let file = File::open(input)?;
         let length = file.metadata()?.len();
-        let mut sample = vec![0; usize::try_from(length.min(SAMPLE))?];
-        file.read_exact_at(&mut sample, 0)?;
-        let bytes = sample.len() as f64;
-        let mut limits = Limits {
-            read: length as f64 / best(RUNS, || read_by(&file, length, 1, BUFFER))?,
-            read_all: length as f64 / best(RUNS, || read_by(&file, length, threads, BUFFER))?,
-            cdc: bytes
-                / best(RUNS, || {
-                    cut(&sample);
-                    Ok(())
-                })?,
-            hash: bytes
-                / best(RUNS, || {
-                    hash(sample.chunks(unit));
-                    Ok(())
-                })?,
-            copy: copied(bytes, 1)?,
-            copy_all: copied(bytes, threads)?,
-            ..Limits::default()
-        };
-        let mut chunks = Vec::new();
-        let mut rest = &sample[..];
-        while !rest.is_empty() {
-            let (chunk, behind) = rest.split_at(gear::cut(rest));
-            chunks.push(chunk);
-            rest = behind;
-        }
-        limits.hash_cdc = bytes
-            / best(RUNS, || {
-                hash(chunks.iter().copied());
-                Ok(())
-            })?;
-        (limits.zstd, limits.decode) = compress(&sample)?;
-        (limits.write, limits.write_durable) = write(&sample, length, &folder.join("limit"))?;
-        Ok(limits)
+        let (write, write_durable) = write(sample, length, &folder.join("limit"))?;
+        Ok(Limits {
+            read: read_rate(&file, length, 1)?,
+            read_all: read_rate(&file, length, threads)?,
+            map: mmap::touch_rate(&file, RUNS)?,
+            write,
+            write_durable,
+            copy: copied(sample.len(), 1)?,
+            copy_all: copied(sample.len(), threads)?,
+            stages: Stages::measure(sample, unit)?,
+        })
     }
-}
 
-impl Limits {
     /// The higher rate of each, of two measurements: between them the machine may have been busy.
-    pub fn best_of(self, other: Limits) -> Limits {
+    pub fn best_of(self, other: &Limits) -> Limits {
         Limits {
             read: self.read.max(other.read),
             read_all: self.read_all.max(other.read_all),
-            cdc: self.cdc.max(other.cdc),
-            hash: self.hash.max(other.hash),
-            hash_cdc: self.hash_cdc.max(other.hash_cdc),
-            zstd: self.zstd.max(other.zstd),
-            decode: self.decode.max(other.decode),
+            map: self.map.max(other.map),
             write: self.write.max(other.write),
             write_durable: self.write_durable.max(other.write_durable),
             copy: self.copy.max(other.copy),
             copy_all: self.copy_all.max(other.copy_all),
+            stages: self.stages.best_of(&other.stages),
         }
+    }
+
+    /// The rates with their names.
+    pub fn named(&self) -> Vec<(String, f64)> {
+        let shared = [
+            ("read, one thread", self.read),
+            ("read, all threads", self.read_all),
+            ("touch a mapping", self.map),
+            ("write, buffered", self.write),
+            ("write, durable", self.write_durable),
+            ("copy, one thread", self.copy),
+            ("copy, all threads", self.copy_all),
+        ];
+        let mut named: Vec<(String, f64)> = shared.map(|(name, rate)| (name.to_owned(), rate)).into();
+        named.extend(self.stages.named());
+        named
     }
 }
 
-/// Seconds of the fastest run.
-fn best(runs: usize, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
-    let mut best = f64::INFINITY;
-    for _ in 0..runs {
-        best = best.min(timed(&mut work)?.0.wall);
+fn read_rate(file: &File, length: u64, threads: usize) -> Result<f64> {
+    let mut seconds = f64::INFINITY;
+    for buffer in BUFFERS {
+        let read = || read_by(file, length, threads, buffer);
+        let now = if threads == 1 { best_cpu(RUNS, read) } else { best(RUNS, read) };
+        seconds = seconds.min(now?);
     }
-    Ok(best)
+    Ok(length as f64 / seconds)
 }
 
 /// Reads a file by windows of `window` bytes, dealt out to threads.
@@ -140,10 +129,10 @@ pub(crate) fn read_by(file: &File, length: u64, threads: usize, window: usize) -
 }
 
 /// Copies about `bytes` bytes from and to buffers that no cache holds; gives the rate of all threads.
-fn copied(bytes: f64, threads: usize) -> Result<f64> {
+fn copied(bytes: usize, threads: usize) -> Result<f64> {
     const REGION: usize = 64 << 20;
     let mut regions: Vec<_> = (0..threads).map(|_| (vec![1u8; REGION], vec![0u8; REGION])).collect();
-    let rounds = (bytes as usize / REGION).max(1);
+    let rounds = (bytes / REGION).max(1);
     let seconds = best(RUNS, || {
         std::thread::scope(|scope| {
             for (from, to) in &mut regions {
@@ -160,65 +149,36 @@ fn copied(bytes: f64, threads: usize) -> Result<f64> {
     Ok((rounds * REGION * threads) as f64 / seconds)
 }
 
-fn cut(mut bytes: &[u8]) {
-    while !bytes.is_empty() {
-        bytes = &bytes[black_box(gear::cut(bytes))..];
-    }
-}
-
-fn hash<'a>(chunks: impl Iterator<Item = &'a [u8]>) {
-    for chunk in chunks {
-        black_box(digest::of(chunk));
-    }
-}
-
-/// Rates of zstd at level 1, there and back.
-fn compress(sample: &[u8]) -> Result<(f64, f64)> {
-    let mut compressor = zstd::bulk::Compressor::new(1)?;
-    let mut packed: Vec<Vec<u8>> = sample
-        .chunks(GROUP)
-        .map(|group| Vec::with_capacity(zstd::zstd_safe::compress_bound(group.len())))
-        .collect();
-    let there = best(SLOW_RUNS, || {
-        for (group, packed) in sample.chunks(GROUP).zip(&mut packed) {
-            packed.clear();
-            compressor.compress_to_buffer(group, packed)?;
-        }
-        Ok(())
-    })?;
-    let mut decompressor = zstd::bulk::Decompressor::new()?;
-    let mut plain = Vec::with_capacity(GROUP);
-    let back = best(RUNS, || {
-        for packed in &packed {
-            plain.clear();
-            decompressor.decompress_to_buffer(packed, &mut plain)?;
-        }
-        Ok(())
-    })?;
-    Ok((sample.len() as f64 / there, sample.len() as f64 / back))
-}
-
-/// Rates of writing a new file of `length` bytes: until all is handed over, and until it is durable.
+/// Rates of writing a new file of `length` bytes: until all is handed over, and until it is durable. The disk is told early
+/// what it may write, or only at the end: whichever is faster counts.
 fn write(sample: &[u8], length: u64, path: &Path) -> Result<(f64, f64)> {
     let (mut handed_over, mut durable) = (f64::INFINITY, f64::INFINITY);
-    for _ in 0..SLOW_RUNS {
-        let (_, file) = timed(|| Ok(File::create(path)?))?;
-        let mut left = length;
-        let (writing, ()) = timed(|| {
-            for block in sample.chunks(WRITE).cycle() {
-                let now = left.min(block.len() as u64);
-                (&file).write_all(&block[..now as usize])?;
-                left -= now;
-                if left == 0 {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
+    for early in [true, false].repeat(SLOW_RUNS) {
+        let file = File::create(path)?;
+        let (writing, ()) = timed(|| write_all(&file, sample, length, early))?;
         let (syncing, ()) = timed(|| Ok(file.sync_data()?))?;
         handed_over = handed_over.min(writing.wall);
         durable = durable.min(writing.wall + syncing.wall);
         std::fs::remove_file(path)?;
     }
     Ok((length as f64 / handed_over, length as f64 / durable))
+}
+
+/// Writes `sample` again and again up to `length` bytes.
+fn write_all(mut file: &File, sample: &[u8], length: u64, early: bool) -> Result<()> {
+    let (mut written, mut told) = (0, 0);
+    for block in sample.chunks(WRITE).cycle() {
+        let now = (length - written).min(block.len() as u64);
+        file.write_all(&block[..now as usize])?;
+        written += now;
+        if early && written - told >= EARLY {
+            // What is dirty in a range that nobody needs any more goes to the disk at once.
+            let _ = fadvise(file, told, NonZeroU64::new(written - told), Advice::DontNeed);
+            told = written;
+        }
+        if written == length {
+            break;
+        }
+    }
+    Ok(())
 }

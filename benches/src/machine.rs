@@ -3,10 +3,11 @@
 use crate::Result;
 use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// Wall and CPU time of something, in seconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Span {
     /// Seconds that passed.
     pub wall: f64,
@@ -23,6 +24,25 @@ pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Span, T)> {
     let wall = wall.elapsed().as_secs_f64();
     let cpu = cpu_seconds() - cpu;
     Ok((Span { wall, cpu, others: (machine_seconds() - machine - cpu).max(0.0) }, done))
+}
+
+/// Seconds of the fastest of several runs.
+pub fn best(runs: usize, work: impl FnMut() -> Result<()>) -> Result<f64> {
+    least(runs, work, |span| span.wall)
+}
+
+/// Seconds of the fastest of several runs of what one thread does without waiting for anything: those that it worked, which others on
+/// the machine disturb less.
+pub fn best_cpu(runs: usize, work: impl FnMut() -> Result<()>) -> Result<f64> {
+    least(runs, work, |span| span.cpu)
+}
+
+fn least(runs: usize, mut work: impl FnMut() -> Result<()>, seconds: impl Fn(Span) -> f64) -> Result<f64> {
+    let mut least = f64::INFINITY;
+    for _ in 0..runs {
+        least = least.min(seconds(timed(&mut work)?.0));
+    }
+    Ok(least)
 }
 
 fn cpu_seconds() -> f64 {

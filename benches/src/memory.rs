@@ -21,6 +21,9 @@ pub const BOUND: u64 = 256 << 20;
 /// What may come on top of it: code, stacks, the allocator's own.
 pub const SLACK: u64 = 64 << 20;
 
+/// What is measured.
+pub const STEPS: [&str; 2] = ["backup", "restore"];
+
 /// The store's bytes, made as they are read.
 struct StoreReader {
     store: Store,
@@ -39,7 +42,7 @@ impl Read for StoreReader {
 /// Backs up and restores a store of `bytes` bytes in `folder`; gives the peaks of both in bytes.
 pub fn check(folder: &Path, bytes: u64) -> Result<[u64; 2]> {
     let mut peaks = [0; 2];
-    for (step, peak) in ["backup", "restore"].into_iter().zip(&mut peaks) {
+    for (step, peak) in STEPS.into_iter().zip(&mut peaks) {
         let child = Command::new(std::env::current_exe()?)
             .args(["--rss-step", step, "--size", &bytes.to_string(), "--dir"])
             .arg(folder)

@@ -34,14 +34,20 @@ impl Model {
         self.caps.iter().fold(all, |rate, (_, cap)| rate.min(*cap))
     }
 
-    /// Its terms, and the cap that holds with so many cores, if one does.
-    pub fn terms(&self, cores: usize) -> String {
+    /// Its stages in words.
+    pub fn stages(&self) -> String {
         let mut words = String::new();
         for (name, _, share) in &self.stages {
             let plus = if words.is_empty() { "" } else { " + " };
             let share = if *share > 0.995 { String::new() } else { format!("{share:.3} ") };
             let _ = write!(words, "{plus}{share}{name}");
         }
+        words
+    }
+
+    /// Its stages, and the cap that holds with so many cores, if one does.
+    pub fn terms(&self, cores: usize) -> String {
+        let mut words = self.stages();
         let rate = self.rate(cores);
         if let Some((name, _)) = self.caps.iter().find(|(_, cap)| *cap <= rate) {
             let _ = write!(words, ", capped by {name}");

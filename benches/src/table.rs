@@ -1,110 +1,78 @@
 //! The table, for people and for programs.
 
 use crate::limits::Limits;
-use crate::machine::{Span, words};
-use crate::model::Model;
+use crate::machine::words;
+use crate::row::{Row, Verdict};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// One line: what a run did, beside its model.
-pub struct Row {
-    /// What was run.
-    pub what: &'static str,
-    /// Bytes of the stream.
-    pub bytes: u64,
-    /// The fastest run.
-    pub span: Span,
-    /// What it is held against.
-    pub model: Model,
-    /// The ratio that it must reach.
-    pub must: Option<f64>,
+/// The limits, where they were measured, and the rows as Markdown.
+pub fn markdown(limits: Option<&Limits>, rows: &[Row]) -> String {
+    let mut out = format!("{}\n", words());
+    if let Some(limits) = limits {
+        out.push_str("\n| limit | MB/s |\n| --- | ---: |\n");
+        for (name, rate) in limits.named() {
+            let _ = writeln!(out, "| {name} | {:.0} |", rate / 1e6);
+        }
+    }
+    out.push('\n');
+    out.push_str(&rows_markdown(rows));
+    out
 }
 
-impl Row {
-    fn rate(&self) -> f64 {
-        self.bytes as f64 / self.span.wall
-    }
-
-    fn ratio(&self, cores: usize) -> f64 {
-        self.rate() / self.model.rate(cores)
-    }
-
-    /// CPU seconds beside those that the stages alone would take.
-    fn cpu_ratio(&self) -> f64 {
-        self.span.cpu / (self.model.cpu() * self.bytes as f64)
-    }
-
-    /// Is the ratio below what it must be?
-    pub fn fails(&self, cores: usize) -> bool {
-        self.must.is_some_and(|must| self.ratio(cores) < must)
-    }
-}
-
-fn mega(rate: f64) -> String {
-    format!("{:.0}", rate / 1e6)
-}
-
-/// The limits and the rows as Markdown.
-pub fn markdown(limits: &Limits, rows: &[Row], cores: usize) -> String {
-    let mut out = format!("{}\n\n| limit | MB/s |\n| --- | ---: |\n", words());
-    let named = [
-        ("read, one thread", limits.read),
-        ("read, all threads", limits.read_all),
-        ("cut points (scalar)", limits.cdc),
-        ("hash of pages", limits.hash),
-        ("hash of content-defined chunks", limits.hash_cdc),
-        ("zstd level 1", limits.zstd),
-        ("decode", limits.decode),
-        ("write, buffered", limits.write),
-        ("write, durable", limits.write_durable),
-        ("copy, one thread", limits.copy),
-        ("copy, all threads", limits.copy_all),
-    ];
-    for (name, rate) in named {
-        let _ = writeln!(out, "| {name} | {} |", mega(rate));
-    }
-    out.push_str(
-        "\n| what | MB/s | model MB/s | ratio | must | wall s | CPU s | others s | CPU / model | model |\n",
+/// The rows alone as Markdown.
+pub fn rows_markdown(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "| what | reached | limit | unit | ratio | must | should | | wall s | CPU s | others s | CPU / stages | limit is |\n",
     );
-    out.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
+    out.push_str("| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |");
+    out.push_str(&" ---: |".repeat(4));
+    out.push_str(" --- |\n");
     for row in rows {
-        let must = row.must.map_or(String::new(), |must| format!("{must:.2}"));
-        let missed = if row.fails(cores) { " **missed**" } else { "" };
+        let sign = if row.target.at_most { "≤ " } else { "" };
+        let bound = |bound: Option<f64>| bound.map_or(String::new(), |b| format!("{sign}{}", ratio(b)));
+        let seconds = |value: Option<f64>, digits: usize| {
+            value.map_or(String::new(), |value| format!("{value:.digits$}"))
+        };
+        let verdict = match row.verdict() {
+            Verdict::Miss => "**MISS**",
+            verdict => verdict.word(),
+        };
+        // Writing to a string does not fail.
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {:.2}{missed} | {must} | {:.3} | {:.3} | {:.2} | {:.2} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {verdict} | {} | {} | {} | {} | {} |",
             row.what,
-            mega(row.rate()),
-            mega(row.model.rate(cores)),
-            row.ratio(cores),
-            row.span.wall,
-            row.span.cpu,
-            row.span.others,
-            row.cpu_ratio(),
-            row.model.terms(cores),
+            row.unit.shown(row.reached),
+            row.unit.shown(row.limit),
+            row.unit.name(),
+            ratio(row.ratio()),
+            bound(row.target.must),
+            bound(row.target.should),
+            seconds(row.span.map(|span| span.wall), 3),
+            seconds(row.span.map(|span| span.cpu), 3),
+            seconds(row.span.map(|span| span.others), 2),
+            seconds(row.cpu_to_stages, 2),
+            row.terms,
         );
     }
     out
 }
 
-/// The same for a program; rates in bytes a second.
-pub fn json(limits: &Limits, rows: &[Row], cores: usize) -> Value {
+/// Two digits behind the point, or as many as a small share needs.
+fn ratio(value: f64) -> String {
+    if value > 0.0 && value < 0.01 { format!("{value:.5}") } else { format!("{value:.2}") }
+}
+
+/// The same for a program: rates in bytes a second, lengths in bytes, times in seconds.
+pub fn json(limits: Option<&Limits>, rows: &[Row], cores: usize) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
-            json!({
-                "what": row.what,
-                "bytes": row.bytes,
-                "rate": row.rate(),
-                "model": row.model.rate(cores),
-                "ratio": row.ratio(cores),
-                "must": row.must,
-                "wall": row.span.wall,
-                "cpu": row.span.cpu,
-                "others": row.span.others,
-                "cpu_to_model": row.cpu_ratio(),
-                "terms": row.model.terms(cores),
-            })
+            let mut line = json!(row);
+            line["ratio"] = json!(row.ratio());
+            line["verdict"] = json!(row.verdict().word());
+            line
         })
         .collect();
     json!({ "machine": words(), "cores": cores, "limits": limits, "rows": rows })

@@ -1,46 +1,66 @@
-//! `reel-bench`: prints what backup and restore reach beside the limits of this machine, or checks their peak memory.
+//! `reel-bench`: prints what backup and restore reach beside the limits of this machine, or checks one thing at length.
 
-use reel_benches::cases::Cases;
 use reel_benches::samples::Case;
-use reel_benches::{Result, index, integrity, machine, memory, peers, rebuild, rebuild_table, table};
+use reel_benches::workbench::Workbench;
+use reel_benches::{
+    Result, index, integrity, machine, memory, peers, rebuild, rebuild_table, rows, table,
+};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: reel-bench [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json]
+usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [--threads N] [--json] [--save FILE]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
-       reel-bench --index [--chunks N] [--dir FOLDER]
        reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
        reel-bench --peers [--peers-size BYTES[K|M|G],...] [--mailstore FOLDER] [--dir FOLDER] [--json]
+       reel-bench --index [--chunks N] [--dir FOLDER]
+       reel-bench --names
 
-Without either: rates of backup and restore of a generated store (default 1G; needs four times that in FOLDER) beside
-the limits of this machine. With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
+Without a mode: every row of the ratio table on a generated store (default 1G; needs eight times that in FOLDER) beside
+the limits of this machine; with --only those of some cases, whose names --names prints.
+With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
 With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
-With --index: what the dedup index over N chunks (default 10,000,000; 66 bytes each in FOLDER) costs.
 With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
 decoding their logs alone and beside the engine that wrote them, and its peak memory with 96 and 512 MiB.
 With --peers: the command reel beside this one, and restic, rustic, borg, bupstash, casync and tar | zstd where the PATH has
 them, on generated stores (default 1G,4G) and, with --mailstore, on the packed sample mail store.
+With --index: what the dedup index over N chunks (default 10,000,000; 66 bytes each in FOLDER) costs.
+--json prints for a program; --save writes that to FILE beside what is printed.
 FOLDER (default: the temporary folder) gets a folder of its own that is removed at the end.
 Exit code 1: a ratio or a peak misses what it must reach.";
 
+/// What is to be measured.
+#[derive(Default, Clone, Copy)]
+enum Mode {
+    #[default]
+    Table,
+    Names,
+    Rss,
+    K,
+    Rebuild,
+    Peers,
+    Index,
+    IndexStep,
+    /// What `--rss`, `--rebuild` and `--peers` start themselves as.
+    RssStep,
+    RebuildStep,
+    PeersStep,
+}
+
 #[derive(Default)]
 struct Arguments {
+    mode: Mode,
     size: Option<u64>,
+    only: Vec<String>,
     dir: Option<PathBuf>,
     threads: Option<usize>,
     json: bool,
-    rss: bool,
-    k: bool,
-    rebuild: bool,
-    index: bool,
+    save: Option<PathBuf>,
+    step: String,
     chunks: Option<u64>,
-    index_step: bool,
-    rss_step: Option<String>,
-    rebuild_step: Option<u64>,
-    peers: Option<peers::Options>,
-    peers_step: Option<Vec<String>>,
+    peers: peers::Options,
+    peers_step: Vec<String>,
 }
 
 impl Arguments {
@@ -51,33 +71,39 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("{word} without a value"));
             match word.as_str() {
                 "--size" => arguments.size = Some(size(&value()?)?),
+                "--only" => arguments.only.extend(value()?.split(',').map(str::to_owned)),
                 "--dir" => arguments.dir = Some(value()?.into()),
                 "--threads" => arguments.threads = Some(value()?.parse()?),
                 "--json" => arguments.json = true,
-                "--rss" => arguments.rss = true,
-                "--k" => arguments.k = true,
-                "--rebuild" => arguments.rebuild = true,
-                "--peers" => _ = arguments.peers.get_or_insert_default(),
-                "--peers-size" => {
-                    let sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
-                    arguments.peers.get_or_insert_default().sizes = sizes;
-                }
-                "--mailstore" => {
-                    arguments.peers.get_or_insert_default().mailstore = Some(value()?.into());
-                }
-                "--index" => arguments.index = true,
+                "--save" => arguments.save = Some(value()?.into()),
+                "--names" => arguments.mode = Mode::Names,
+                "--rss" => arguments.mode = Mode::Rss,
+                "--k" => arguments.mode = Mode::K,
+                "--rebuild" => arguments.mode = Mode::Rebuild,
+                "--rss-step" => (arguments.mode, arguments.step) = (Mode::RssStep, value()?),
+                "--rebuild-step" => (arguments.mode, arguments.step) = (Mode::RebuildStep, value()?),
+                "--index" => arguments.mode = Mode::Index,
+                "--index-step" => arguments.mode = Mode::IndexStep,
                 "--chunks" => arguments.chunks = Some(value()?.parse()?),
-                // What `--rss`, `--rebuild`, `--index` and `--peers` start themselves as.
-                peers::process::STEP => arguments.peers_step = Some(words.by_ref().collect()),
-                "--index-step" => arguments.index_step = true,
-                "--rss-step" => arguments.rss_step = Some(value()?),
-                "--rebuild-step" => arguments.rebuild_step = Some(value()?.parse()?),
+                "--peers" => arguments.mode = Mode::Peers,
+                "--peers-size" => {
+                    arguments.peers.sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
+                }
+                "--mailstore" => arguments.peers.mailstore = Some(value()?.into()),
+                peers::process::STEP => {
+                    (arguments.mode, arguments.peers_step) = (Mode::PeersStep, words.by_ref().collect());
+                }
                 // Given by `cargo bench`.
                 "--bench" => {}
                 _ => return Err(format!("{word} is not known\n{USAGE}").into()),
             }
         }
+        arguments.peers.json = arguments.json;
         Ok(arguments)
+    }
+
+    fn size_or(&self, default: u64) -> u64 {
+        self.size.unwrap_or(default)
     }
 }
 
@@ -94,7 +120,7 @@ fn size(text: &str) -> Result<u64> {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().and_then(run) {
+    match Arguments::parse().and_then(|arguments| run(&arguments)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -105,59 +131,73 @@ fn main() -> ExitCode {
 }
 
 /// Gives whether everything reached what it must.
-fn run(arguments: Arguments) -> Result<bool> {
-    if let Some(words) = arguments.peers_step {
-        return peers::process::step(&words);
-    }
-    let parent = arguments.dir.unwrap_or_else(std::env::temp_dir);
-    if let Some(step) = arguments.rss_step {
-        println!("{}", memory::step(&step, &parent, arguments.size.unwrap_or(4 << 30))?);
-        return Ok(true);
-    }
-    let chunks = arguments.chunks.unwrap_or(10_000_000);
-    if arguments.index_step {
-        println!("{}", serde_json::to_string(&index::step(&parent, chunks)?)?);
-        return Ok(true);
-    }
+fn run(arguments: &Arguments) -> Result<bool> {
+    let parent = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
     let cores = arguments.threads.unwrap_or_else(machine::cores);
-    if let Some(bound) = arguments.rebuild_step {
-        println!("{}", rebuild::step(&parent, bound, cores)?);
-        return Ok(true);
-    }
-    let folder = tempfile::Builder::new().prefix("reel-bench-").tempdir_in(parent)?;
-    if arguments.rss {
-        let size = arguments.size.unwrap_or(4 << 30);
-        let peaks = memory::check(folder.path(), size)?;
-        let bound = memory::BOUND + memory::SLACK;
-        for (what, peak) in ["backup", "restore"].iter().zip(peaks) {
-            println!("{what} of {} MiB: peak {} MiB, bound {} MiB", size >> 20, peak >> 20, bound >> 20);
+    // Answers the process that started this one.
+    let say = |answer: &dyn std::fmt::Display| {
+        println!("{answer}");
+        Ok(true)
+    };
+    let own_folder = || tempfile::Builder::new().prefix("reel-bench-").tempdir_in(&parent);
+    match arguments.mode {
+        Mode::Table => ratio_table(own_folder()?.path(), cores, arguments),
+        Mode::Names => {
+            rows::names().for_each(|name| println!("{name}"));
+            Ok(true)
         }
-        return Ok(peaks.iter().all(|peak| *peak <= bound));
+        Mode::Rss => peaks(own_folder()?.path(), arguments.size_or(4 << 30)),
+        Mode::K => {
+            let rates = integrity::measure(own_folder()?.path(), arguments.size_or(4 << 30), cores)?;
+            print!("{}", integrity::markdown(&rates));
+            Ok(integrity::passes(&rates))
+        }
+        Mode::Rebuild => rebuilds(own_folder()?.path(), cores, arguments.json),
+        Mode::Peers => peers::run(own_folder()?.path(), &arguments.peers),
+        Mode::Index => {
+            let cost = index::measure(own_folder()?.path(), arguments.chunks.unwrap_or(10_000_000))?;
+            print!("{}", index::markdown(&cost));
+            Ok(true)
+        }
+        Mode::IndexStep => {
+            let chunks = arguments.chunks.unwrap_or(10_000_000);
+            say(&serde_json::to_string(&index::step(&parent, chunks)?)?)
+        }
+        Mode::PeersStep => peers::process::step(&arguments.peers_step),
+        Mode::RssStep => say(&memory::step(&arguments.step, &parent, arguments.size_or(4 << 30))?),
+        Mode::RebuildStep => say(&rebuild::step(&parent, arguments.step.parse()?, cores)?),
     }
-    if let Some(options) = arguments.peers {
-        return peers::run(folder.path(), &peers::Options { json: arguments.json, ..options });
+}
+
+/// Gives whether no row misses its target.
+fn ratio_table(folder: &Path, cores: usize, arguments: &Arguments) -> Result<bool> {
+    let mut bench = Workbench::new(folder, arguments.size_or(1 << 30), cores)?;
+    let (limits, rows) = rows::run(&mut bench, &arguments.only, |what| eprintln!("{what} ..."))?;
+    print_rows(Some(&limits), &rows, cores, arguments)
+}
+
+fn print_rows(
+    limits: Option<&reel_benches::limits::Limits>,
+    rows: &[reel_benches::row::Row],
+    cores: usize,
+    arguments: &Arguments,
+) -> Result<bool> {
+    let json = format!("{:#}\n", table::json(limits, rows, cores));
+    if let Some(path) = &arguments.save {
+        std::fs::write(path, &json)?;
     }
-    if arguments.rebuild {
-        return rebuilds(folder.path(), cores, arguments.json);
+    print!("{}", if arguments.json { json } else { table::markdown(limits, rows) });
+    Ok(!rows.iter().any(|row| row.verdict() == reel_benches::row::Verdict::Miss))
+}
+
+/// Gives whether the peaks stay below the bound.
+fn peaks(folder: &Path, size: u64) -> Result<bool> {
+    let peaks = memory::check(folder, size)?;
+    let bound = memory::BOUND + memory::SLACK;
+    for (what, peak) in memory::STEPS.iter().zip(peaks) {
+        println!("{what} of {} MiB: peak {} MiB, bound {} MiB", size >> 20, peak >> 20, bound >> 20);
     }
-    if arguments.index {
-        let cost = index::measure(folder.path(), chunks)?;
-        print!("{}", index::markdown(&cost));
-        return Ok(true);
-    }
-    if arguments.k {
-        let rates = integrity::measure(folder.path(), arguments.size.unwrap_or(4 << 30), cores)?;
-        print!("{}", integrity::markdown(&rates));
-        return Ok(integrity::passes(&rates));
-    }
-    let mut cases = Cases::new(folder.path(), arguments.size.unwrap_or(1 << 30), cores)?;
-    let rows = cases.run(|what, span| eprintln!("{what}: {:.3} s, CPU {:.3} s", span.wall, span.cpu))?;
-    if arguments.json {
-        println!("{:#}", table::json(cases.limits(), &rows, cores));
-    } else {
-        print!("{}", table::markdown(cases.limits(), &rows, cores));
-    }
-    Ok(!rows.iter().any(|row| row.fails(cores)))
+    Ok(peaks.iter().all(|peak| *peak <= bound))
 }
 
 /// Gives whether every peak stays in its bound.

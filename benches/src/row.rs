@@ -1,0 +1,186 @@
+//! A line of the ratio table: what was reached, beside what it is held against.
+
+use crate::machine::Span;
+use crate::model::Model;
+use serde::Serialize;
+
+/// What a ratio has to reach, and what it should (`reference/performance.md` section 1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Target {
+    /// Missing this ends the run with exit code 1.
+    pub must: Option<f64>,
+    /// What a good machine and a good build reach.
+    pub should: Option<f64>,
+    /// The ratio is a cost: it has to stay at or below these.
+    pub at_most: bool,
+}
+
+impl Target {
+    /// The row only informs.
+    pub const NONE: Target = Target { must: None, should: None, at_most: false };
+
+    /// The ratio has to be so high.
+    pub const fn at_least(must: f64, should: f64) -> Target {
+        Target { must: Some(must), should: Some(should), at_most: false }
+    }
+
+    /// The ratio has to be so low.
+    pub const fn at_most(must: f64, should: f64) -> Target {
+        Target { must: Some(must), should: Some(should), at_most: true }
+    }
+
+    fn holds(&self, bound: f64, ratio: f64) -> bool {
+        if self.at_most { ratio <= bound } else { ratio >= bound }
+    }
+}
+
+/// What the two numbers of a row are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Bytes a second.
+    Rate,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+impl Unit {
+    /// What tables call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Rate => "MB/s",
+            Unit::Bytes => "MB",
+            Unit::Seconds => "ms",
+        }
+    }
+
+    /// The number as tables give it.
+    pub fn shown(self, value: f64) -> String {
+        match self {
+            Unit::Rate => format!("{:.0}", value / 1e6),
+            Unit::Bytes => format!("{:.2}", value / 1e6),
+            Unit::Seconds => format!("{:.2}", value * 1e3),
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What was done.
+    pub what: String,
+    /// What it reached.
+    pub reached: f64,
+    /// What that is held against.
+    pub limit: f64,
+    /// What both are.
+    pub unit: Unit,
+    /// What the ratio has to reach.
+    pub target: Target,
+    /// Time of the run that counts, where it is one.
+    pub span: Option<Span>,
+    /// Its CPU seconds beside those of the stages alone.
+    pub cpu_to_stages: Option<f64>,
+    /// What the limit is made of.
+    pub terms: String,
+}
+
+/// What a row says of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no target.
+    None,
+    /// Neither reached.
+    Miss,
+    /// What it must reach.
+    Ok,
+    /// What it should reach.
+    Good,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::None => "",
+            Verdict::Miss => "MISS",
+            Verdict::Ok => "ok",
+            Verdict::Good => "good",
+        }
+    }
+}
+
+impl Row {
+    /// Two numbers of the same kind.
+    pub fn new(
+        what: impl Into<String>,
+        unit: Unit,
+        reached: f64,
+        limit: f64,
+        terms: impl Into<String>,
+    ) -> Row {
+        Row {
+            what: what.into(),
+            reached,
+            limit,
+            unit,
+            target: Target::NONE,
+            span: None,
+            cpu_to_stages: None,
+            terms: terms.into(),
+        }
+    }
+
+    /// `bytes` bytes that took `span` on `cores` cores, beside their model.
+    pub fn of_run(what: impl Into<String>, bytes: u64, span: Span, model: &Model, cores: usize) -> Row {
+        let rate = bytes as f64 / span.wall;
+        let row = Row::new(what, Unit::Rate, rate, model.rate(cores), model.terms(cores));
+        let stages = model.cpu() * bytes as f64;
+        Row { span: Some(span), cpu_to_stages: Some(span.cpu / stages), ..row }
+    }
+
+    /// With this target.
+    pub fn target(self, target: Target) -> Row {
+        Row { target, ..self }
+    }
+
+    /// What was reached beside the limit.
+    pub fn ratio(&self) -> f64 {
+        self.reached / self.limit
+    }
+
+    /// Does the ratio reach its target?
+    pub fn verdict(&self) -> Verdict {
+        let Target { must, should, .. } = self.target;
+        let holds = |bound: f64| self.target.holds(bound, self.ratio());
+        match (must, should) {
+            (Some(must), _) if !holds(must) => Verdict::Miss,
+            (_, Some(should)) if holds(should) => Verdict::Good,
+            (None, _) => Verdict::None,
+            _ => Verdict::Ok,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_judged_by_its_ratio_in_the_direction_of_its_target() {
+        let row = |reached, target| Row::new("", Unit::Bytes, reached, 10.0, "").target(target).verdict();
+        let (rate, cost) = (Target::at_least(0.8, 1.0), Target::at_most(1.25, 1.1));
+        assert_eq!(
+            [7.9, 8.0, 10.0].map(|reached| row(reached, rate)),
+            [Verdict::Miss, Verdict::Ok, Verdict::Good]
+        );
+        assert_eq!(
+            [12.6, 12.5, 11.0].map(|reached| row(reached, cost)),
+            [Verdict::Miss, Verdict::Ok, Verdict::Good]
+        );
+        assert_eq!(row(0.1, Target::NONE), Verdict::None);
+        assert_eq!(row(f64::NAN, rate), Verdict::Miss);
+    }
+}
