@@ -9,6 +9,7 @@ pub mod cold;
 pub mod index;
 pub mod integrity;
 pub mod limits;
+pub mod linear;
 pub mod machine;
 pub mod memory;
 mod mmap;

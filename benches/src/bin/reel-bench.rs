@@ -3,13 +3,14 @@
 use reel_benches::samples::Case;
 use reel_benches::workbench::Workbench;
 use reel_benches::{
-    Result, index, integrity, machine, memory, peers, rebuild, rebuild_table, rows, table,
+    Result, index, integrity, linear, machine, memory, peers, rebuild, rebuild_table, rows, table,
 };
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [--threads N] [--json] [--save FILE]
+       reel-bench --linear [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json] [--save FILE]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
        reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
@@ -19,6 +20,8 @@ usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [
 
 Without a mode: every row of the ratio table on a generated store (default 1G; needs eight times that in FOLDER) beside
 the limits of this machine; with --only those of some cases, whose names --names prints.
+With --linear: first backup and next days of a generated stream at two sizes, 4G and --size (default 64G; needs an
+eighth of that in FOLDER), with a bound of 256 MiB: does the time grow as the size does, does the memory not?
 With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
 With --k: rates of the check of a database's pages (default 4G) beside read(2) alone, by one thread and by N.
 With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
@@ -36,14 +39,16 @@ enum Mode {
     #[default]
     Table,
     Names,
+    Linear,
     Rss,
     K,
     Rebuild,
     Peers,
     Index,
+    /// What `--rss`, `--linear`, `--rebuild`, `--index` and `--peers` start themselves as.
     IndexStep,
-    /// What `--rss`, `--rebuild` and `--peers` start themselves as.
     RssStep,
+    LinearStep,
     RebuildStep,
     PeersStep,
 }
@@ -77,10 +82,12 @@ impl Arguments {
                 "--json" => arguments.json = true,
                 "--save" => arguments.save = Some(value()?.into()),
                 "--names" => arguments.mode = Mode::Names,
+                "--linear" => arguments.mode = Mode::Linear,
                 "--rss" => arguments.mode = Mode::Rss,
                 "--k" => arguments.mode = Mode::K,
                 "--rebuild" => arguments.mode = Mode::Rebuild,
                 "--rss-step" => (arguments.mode, arguments.step) = (Mode::RssStep, value()?),
+                "--linear-step" => (arguments.mode, arguments.step) = (Mode::LinearStep, value()?),
                 "--rebuild-step" => (arguments.mode, arguments.step) = (Mode::RebuildStep, value()?),
                 "--index" => arguments.mode = Mode::Index,
                 "--index-step" => arguments.mode = Mode::IndexStep,
@@ -146,6 +153,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
             rows::names().for_each(|name| println!("{name}"));
             Ok(true)
         }
+        Mode::Linear => {
+            let rows = linear::measure(own_folder()?.path(), arguments.size_or(64 << 30), cores)?;
+            print_rows(None, &rows, cores, arguments)
+        }
         Mode::Rss => peaks(own_folder()?.path(), arguments.size_or(4 << 30)),
         Mode::K => {
             let rates = integrity::measure(own_folder()?.path(), arguments.size_or(4 << 30), cores)?;
@@ -165,6 +176,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         }
         Mode::PeersStep => peers::process::step(&arguments.peers_step),
         Mode::RssStep => say(&memory::step(&arguments.step, &parent, arguments.size_or(4 << 30))?),
+        Mode::LinearStep => say(&linear::step(&arguments.step, &parent, arguments.size_or(4 << 30), cores)?),
         Mode::RebuildStep => say(&rebuild::step(&parent, arguments.step.parse()?, cores)?),
     }
 }
