@@ -4,6 +4,7 @@
 //! Reading follows the whole format; writing makes data records and filemarks only. Objects are found by walking from
 //! word to word, once, as far as a request needs; what was walked over is remembered.
 
+mod ahead;
 mod append;
 mod damage;
 mod index;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use store::Store;
 
+use self::ahead::ReadAhead;
 use self::index::{Index, Place};
 use self::walk::Window;
 use super::{Damage, MAX_BLOCK, Medium, Probe, Read, block_length};
@@ -58,6 +60,7 @@ pub struct SimhTape<S = File> {
     /// bytes may have been lost within it.
     search_from: Option<u64>,
     window: Window,
+    read_ahead: ReadAhead,
     /// What was written and is not in the store yet; stands at `length`.
     pending: Vec<u8>,
     /// Bytes that the store was told about with [`Store::written`].
@@ -174,6 +177,7 @@ impl<S: Store> SimhTape<S> {
             damage: Vec::new(),
             search_from: None,
             window: Window::default(),
+            read_ahead: ReadAhead::default(),
             pending: Vec::new(),
             told: length,
             read_only,

@@ -31,7 +31,15 @@ pub trait Store: Send {
     fn written(&mut self, offset: u64, length: u64) {
         let _ = (offset, length);
     }
+
+    /// Says that these bytes will be read soon: a good time to start their way from the disk.
+    fn expected(&self, offset: u64, length: u64) {
+        let _ = (offset, length);
+    }
 }
+
+/// What the system takes of one request to read ahead, by its usual settings; it ignores the rest of a longer one.
+const REQUEST: u64 = 128 << 10;
 
 impl Store for File {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -59,6 +67,16 @@ impl Store for File {
         // nothing but speed.
         let length = std::num::NonZeroU64::new(length);
         let _ = rustix::fs::fadvise(&*self, offset, length, rustix::fs::Advice::DontNeed);
+    }
+
+    fn expected(&self, offset: u64, length: u64) {
+        let end = offset.saturating_add(length);
+        for at in (offset..end).step_by(REQUEST as usize) {
+            let length = std::num::NonZeroU64::new(REQUEST.min(end - at));
+            if rustix::fs::fadvise(self, at, length, rustix::fs::Advice::WillNeed).is_err() {
+                return;
+            }
+        }
     }
 }
 

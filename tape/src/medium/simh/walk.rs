@@ -232,6 +232,11 @@ impl<S: Store> SimhTape<S> {
     fn fetch(&mut self, start: u64, length: u32, buf: &mut Vec<u8>) -> Result<()> {
         let data = padded(length);
         let wanted = (data + FAR).min(self.length.saturating_sub(start));
+        let next = self.read_ahead.read(start..start.saturating_add(wanted));
+        let left = next.end.min(self.length).saturating_sub(next.start);
+        if left > 0 {
+            self.store.expected(next.start, left);
+        }
         buf.resize(wanted as usize, 0);
         self.read_bytes(start, buf)?;
         if let Some(behind) = buf.get(data as usize..) {
