@@ -159,9 +159,13 @@ impl Side {
         let at = first * u64::from(self.page_size);
         match self.bytes().read_at(at, buffer) {
             Ok(count) => {
-                let read = buffer.get(..count).unwrap_or_default();
-                for (place, page) in places.iter_mut().zip(read.chunks(size)) {
-                    *place = hash(page);
+                let pages = buffer.get(..count).unwrap_or_default().chunks(size);
+                let data: Vec<&[u8]> = pages.clone().filter(|page| !is_zero(page)).collect();
+                let mut digests = Vec::with_capacity(data.len());
+                digest::of_each(&data, &mut digests);
+                let mut digests = digests.into_iter();
+                for (place, page) in places.iter_mut().zip(pages) {
+                    *place = if is_zero(page) { Some(ZEROS) } else { digests.next() };
                 }
                 Ok(())
             }
