@@ -4,7 +4,7 @@
 //! does not give, plain reading gives, with plain reading's errors. [`Io::Auto`] probes each file:
 //!
 //! * cold (not in the page cache), 1 MiB or more, and io_uring can be had: a window of direct reads runs ahead of the workers
-//!   ([`ahead`]), which alone keeps a fast disk busy;
+//!   (`ahead`), which alone keeps a fast disk busy;
 //! * else: `read(2)`.
 //!
 //! A mapping is never chosen, only asked for.

@@ -3,8 +3,8 @@
 //! The rules are here; where bytes come from and go to is the caller's: databases through [`RebuildFile`], logs as
 //! [`LogFile`]s in order. A replay is [`Replay::begin`], then for each log [`Replay::log`], then [`Replay::finish`].
 //!
-//! One thread walks along the records and turns changes of pages into steps ([`plan`], [`macros`]); several make them, each
-//! step of a page after those before it ([`window`]).
+//! One thread walks along the records and turns changes of pages into steps (`plan`, `macros`); several make them, each
+//! step of a page after those before it (`window`).
 
 mod attach;
 mod attachments;
