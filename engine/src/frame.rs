@@ -4,6 +4,7 @@ use crate::digest;
 use crate::error::{Class, Error, Result};
 use reel_tape::layout::frame::{Codec, Frame, MAX_PLAIN};
 use reel_tape::layout::segment::ChunkEntry;
+use std::ops::Range;
 use zerocopy::little_endian::U32;
 
 /// How frames are compressed.
@@ -41,9 +42,11 @@ pub struct EncodedFrame {
 /// Groups and compresses chunks; one for each worker, its context and buffers are used again and again.
 pub struct FrameEncoder {
     compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// Where the frame's chunks are, neighbours as one.
+    places: Vec<Range<usize>>,
+    lengths: Vec<U32>,
     plain: Vec<u8>,
     packed: Vec<u8>,
-    lengths: Vec<U32>,
 }
 
 impl FrameEncoder {
@@ -58,47 +61,64 @@ impl FrameEncoder {
         };
         Ok(FrameEncoder {
             compressor,
+            places: Vec::new(),
+            lengths: Vec::new(),
             plain: Vec::with_capacity(MAX_PLAIN),
             packed: Vec::with_capacity(MAX_PLAIN + MAX_PLAIN / 128),
-            lengths: Vec::new(),
         })
     }
 
-    /// Makes frames of `chunks`, the new ones of a piece in claim order, which are numbered from `first`.
-    pub fn encode<'a>(
+    /// Makes frames of the chunks at these places in `bytes`, the new ones of a piece in claim order, which are numbered from
+    /// `first`. Neighbours are compressed where they are; others are copied together.
+    pub fn encode(
         &mut self,
         set: u32,
         segment: u32,
         mut first: u32,
-        chunks: impl Iterator<Item = &'a [u8]>,
+        bytes: &[u8],
+        chunks: impl Iterator<Item = Range<usize>>,
     ) -> Result<Vec<EncodedFrame>> {
         let mut frames = Vec::new();
+        let mut length = 0;
         for chunk in chunks {
-            if !self.lengths.is_empty() && self.plain.len() + chunk.len() > MAX_PLAIN {
-                frames.push(self.close(set, segment, &mut first)?);
+            if length > 0 && length + chunk.len() > MAX_PLAIN {
+                frames.push(self.close(set, segment, &mut first, bytes)?);
+                length = 0;
             }
-            self.plain.extend_from_slice(chunk);
+            length += chunk.len();
             self.lengths.push((chunk.len() as u32).into());
+            match self.places.last_mut() {
+                Some(before) if before.end == chunk.start => before.end = chunk.end,
+                _ => self.places.push(chunk),
+            }
         }
-        if !self.lengths.is_empty() {
-            frames.push(self.close(set, segment, &mut first)?);
+        if length > 0 {
+            frames.push(self.close(set, segment, &mut first, bytes)?);
         }
         Ok(frames)
     }
 
-    fn close(&mut self, set: u32, segment: u32, first: &mut u32) -> Result<EncodedFrame> {
+    fn close(&mut self, set: u32, segment: u32, first: &mut u32, bytes: &[u8]) -> Result<EncodedFrame> {
+        let plain = match &self.places[..] {
+            [place] => &bytes[place.clone()],
+            places => {
+                self.plain.clear();
+                places.iter().for_each(|place| self.plain.extend_from_slice(&bytes[place.clone()]));
+                &self.plain
+            }
+        };
         let mut codec = Codec::None;
         if let Some(compressor) = &mut self.compressor {
             self.packed.clear();
             compressor
-                .compress_to_buffer(&self.plain, &mut self.packed)
+                .compress_to_buffer(plain, &mut self.packed)
                 .map_err(|e| Error::io("zstd", "cannot compress a frame", e))?;
             // Above 97 % a restore is better off without the decoder (performance.md 2.6).
-            if self.packed.len() * 100 <= self.plain.len() * 97 {
+            if self.packed.len() * 100 <= plain.len() * 97 {
                 codec = Codec::Zstd;
             }
         }
-        let stored = if codec == Codec::Zstd { &self.packed } else { &self.plain };
+        let stored = if codec == Codec::Zstd { &self.packed } else { plain };
         let frame = Frame {
             set,
             segment,
@@ -113,7 +133,7 @@ impl FrameEncoder {
         let count = self.lengths.len() as u32;
         let encoded = EncodedFrame { record, stored: stored.len() as u64, first: *first, count };
         *first += count;
-        self.plain.clear();
+        self.places.clear();
         self.lengths.clear();
         Ok(encoded)
     }
@@ -185,9 +205,11 @@ mod tests {
     #[test]
     fn frames_hold_up_to_256_kib_and_decode_to_what_went_in() {
         for compression in [Compression::None, Compression::Zstd(1), Compression::Zstd(-7)] {
-            let chunks: Vec<Vec<u8>> = (0..30u8).map(|i| vec![i; 30_000]).collect();
+            // The last ones come first, with a gap to the others: neighbours and strangers share a frame.
+            let bytes: Vec<u8> = (0..31u8).flat_map(|i| vec![i; 30_000]).collect();
+            let places = (28..31).chain(0..27).map(|i| i * 30_000..(i + 1) * 30_000);
             let mut encoder = FrameEncoder::new(compression).unwrap();
-            let frames = encoder.encode(1, 2, 5, chunks.iter().map(Vec::as_slice)).unwrap();
+            let frames = encoder.encode(1, 2, 5, &bytes, places.clone()).unwrap();
             assert_eq!(
                 frames.iter().map(|f| (f.first, f.count)).collect::<Vec<_>>(),
                 [(5, 8), (13, 8), (21, 8), (29, 6)]
@@ -203,7 +225,7 @@ mod tests {
                 let wrong = Frame { digest: [0; 32], ..frame };
                 assert_eq!(decoder.decode(&wrong).unwrap_err().class(), Class::Checksum);
             }
-            assert_eq!(all, chunks.concat());
+            assert_eq!(all, places.flat_map(|place| bytes[place].to_vec()).collect::<Vec<_>>());
         }
     }
 

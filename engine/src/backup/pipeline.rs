@@ -154,12 +154,11 @@ impl Shared<'_> {
                 self.turned.notify_all();
                 claimed
             };
-            let bytes = &cut.piece.buffer;
             let new = claimed.new.iter().map(|at| {
                 let chunk = &cut.chunks[*at];
-                &bytes[chunk.at..chunk.at + chunk.length as usize]
+                chunk.at..chunk.at + chunk.length as usize
             });
-            let frames = encoder.encode(self.set, claimed.segment, claimed.first, new)?;
+            let frames = encoder.encode(self.set, claimed.segment, claimed.first, &cut.piece.buffer, new)?;
             let done = PieceDone::new(&mut cut, claimed, frames)?;
             self.monitor.counters().done.fetch_add(done.bytes, Ordering::Relaxed);
             if sender.send(done).is_err() {
