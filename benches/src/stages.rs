@@ -4,7 +4,7 @@ use crate::Result;
 use crate::machine::best_cpu;
 use reel_engine::chunk::gear::{Gear, Kernel};
 use reel_engine::digest;
-use reel_engine::frame::Compression;
+use reel_engine::frame::{Compression, compressor};
 use serde::Serialize;
 use std::hint::black_box;
 
@@ -108,7 +108,7 @@ impl Stages {
 
 impl Level {
     fn measure(sample: &[u8], level: i32) -> Result<Level> {
-        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        let mut compressor = compressor(level)?;
         let mut packed: Vec<Vec<u8>> = sample
             .chunks(GROUP)
             .map(|group| Vec::with_capacity(zstd::zstd_safe::compress_bound(group.len())))

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::memory;
 use crate::row::{Row, Target, Unit};
 use crate::workbench::Workbench;
-use reel_engine::frame::Compression;
+use reel_engine::frame::{Compression, compressor};
 use reel_engine::pool::Access;
 use reel_tape::layout::block::BlockKind;
 use reel_tape::volume::scan::{Event, Walk};
@@ -24,7 +24,7 @@ pub fn a_day(bench: &mut Workbench) -> Result<Vec<Pending>> {
     let cached = folder_bytes(&bench.cache())? - cached;
 
     let mut page = vec![0; bench.page_size()];
-    let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+    let mut compressor = compressor(LEVEL)?;
     let (mut alone, mut changed) = (0, 0);
     for number in bench.store().changed_pages() {
         bench.store().read_at(&mut page, (u64::from(number) + 1) * bench.page_size() as u64);
