@@ -85,9 +85,10 @@ impl RebuildOptions {
     }
 }
 
-/// Share of the memory that pages get; the rest is for logs that are decoded ahead.
-const PAGES_SHARE: u64 = 3;
-const SHARES: u64 = 4;
+/// Share of the memory that pages get; the rest is for logs that are decoded ahead, records whose steps wait, and what the
+/// allocator keeps for each thread.
+const PAGES_SHARE: u64 = 5;
+const SHARES: u64 = 8;
 
 /// Rebuilds databases. Nothing stands in the target folder under its own name before everything is complete.
 ///
