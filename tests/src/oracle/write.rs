@@ -316,7 +316,11 @@ fn packed(kind: RecordKind, body: &[u8]) -> Vec<u8> {
 /// The stored bytes of a frame: raw, where compressing it leaves more than 97 %.
 fn compress(plain: Vec<u8>, level: Option<i32>) -> Result<(Codec, Vec<u8>)> {
     if let Some(level) = level {
-        let stored = zstd::bulk::compress(&plain, level)?;
+        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        if level == 1 {
+            compressor.set_parameter(zstd::zstd_safe::CParameter::HashLog(15))?;
+        }
+        let stored = compressor.compress(&plain)?;
         if stored.len() * 100 <= plain.len() * 97 {
             return Ok((Codec::Zstd, stored));
         }
