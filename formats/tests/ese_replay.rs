@@ -16,6 +16,7 @@ use rebuild::{AMPLE, Means, replay, replay_logs};
 use reel_formats::ese::database::Database;
 use reel_formats::ese::header::{DatabaseHeader, DatabaseState};
 use reel_formats::ese::log::reader::LogFile;
+use reel_formats::ese::page::checksum::header_xor;
 use reel_formats::ese::tables::check::{Severity, check};
 use std::collections::BTreeMap;
 
@@ -62,7 +63,7 @@ fn any_number_of_threads_gives_the_same_bytes_and_the_same_numbers() {
     let (mut wrong, mut judged) = (Vec::new(), 0);
     for case in cases("replay threads", |name| !name.starts_with("perf")) {
         for undo in [false, true] {
-            let made = |threads| match replay(&case, undo, Means { threads, memory: LITTLE }) {
+            let made = |threads| match replay(&case, undo, Means { hard: false, threads, memory: LITTLE }) {
                 Ok((files, report)) => {
                     let bytes: BTreeMap<_, _> =
                         files.iter().map(|(name, f)| (name.clone(), f.bytes())).collect();
@@ -91,7 +92,7 @@ fn with_little_memory_every_page_after_redo_is_that_of_the_engine() {
         if expected.is_empty() {
             continue;
         }
-        let (ours, _) = replay(&case, false, Means { threads: 7, memory: LITTLE })
+        let (ours, _) = replay(&case, false, Means { hard: false, threads: 7, memory: LITTLE })
             .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         for (name, engine) in expected.iter().filter(|(name, _)| has_extension(name, "edb")) {
             let found = differences(&ours[*name].bytes(), engine);
@@ -116,7 +117,7 @@ fn any_number_of_threads_fails_with_the_first_error() {
             }
         }
         let message = |threads| {
-            let means = Means { threads, memory: 64 << 20 };
+            let means = Means { hard: false, threads, memory: 64 << 20 };
             replay_logs(&bases, &case.logs(), true, &BTreeMap::new(), means).err().map(|e| e.to_string())
         };
         let alone = message(1);
@@ -213,6 +214,74 @@ fn every_page_of_the_throughput_cases_is_that_of_the_engine() {
 }
 
 /// A standby gets its logs in parts. What is open at the end of one is taken back, or committed, in a later one.
+/// Puts the checksum of a header or trailer in its place.
+fn sum(page: &mut [u8]) {
+    let sum = header_xor(page);
+    page[..4].copy_from_slice(&sum.to_le_bytes());
+}
+
+/// A dirty database as a streaming backup would have copied it (reference, database.md 2.3): the last generations that it needs
+/// stand in a page behind its last one, `last` among them. No such backup is among the samples.
+fn streamed(base: &[u8], header: &DatabaseHeader, last: u32) -> Vec<u8> {
+    let size = header.page_size as usize;
+    let mut file = base.to_vec();
+    let mut mark = [0; 8];
+    mark[4..].copy_from_slice(&header.min_required.to_le_bytes());
+    let mut trailer = vec![0; size];
+    trailer[40..48].copy_from_slice(&mark);
+    trailer[60..64].copy_from_slice(&last.to_le_bytes());
+    trailer[64..92].copy_from_slice(&file[24..52]);
+    trailer[92..120].copy_from_slice(&file[108..136]);
+    trailer[124..128].copy_from_slice(&header.max_required.to_le_bytes());
+    trailer[128..132].copy_from_slice(&header.max_committed.to_le_bytes());
+    sum(&mut trailer);
+    for page in file[..2 * size].chunks_mut(size) {
+        page[184..192].copy_from_slice(&mark);
+        page[200..204].copy_from_slice(&header.min_required.to_le_bytes());
+        page[204..208].fill(0);
+        for at in [300, 416] {
+            page[at..at + 4].copy_from_slice(&header.min_required.to_le_bytes());
+        }
+        sum(page);
+    }
+    file.extend_from_slice(&trailer);
+    file
+}
+
+#[test]
+fn a_streaming_backup_is_taken_by_hard_recovery_as_far_as_its_trailer_says() {
+    let hard = Means { hard: true, ..AMPLE };
+    let mut judged = 0;
+    let all = cases("streaming backups", |name| !name.starts_with("perf"));
+    for case in &all {
+        let (bases, logs, none) = (case.bases(), case.logs(), BTreeMap::new());
+        let [(name, base)] = &bases.iter().collect::<Vec<_>>()[..] else { continue };
+        let (header, _) = DatabaseHeader::find(base).expect("a base has a header");
+        if header.min_required == 0 || header.max_required <= header.min_required {
+            continue;
+        }
+        let run = |file: Vec<u8>, means| {
+            replay_logs(&BTreeMap::from([((*name).clone(), file)]), &logs, true, &none, means)
+                .map(|(databases, _)| databases[*name].bytes())
+        };
+        let Ok(expected) = run((*base).clone(), hard) else { continue };
+        let size = header.page_size as usize;
+        let file = streamed(base, &header, header.max_required);
+        let ours = run(file.clone(), hard).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert!(ours[2 * size..] == expected[2 * size..], "{}: other pages", case.name);
+        let jet = |file, means| run(file, means).err().and_then(|error| error.jet());
+        assert_eq!(jet(file.clone(), AMPLE), Some(-544), "{}: soft recovery", case.name);
+        let last = logs.last().expect("there are logs").header().generation;
+        let mut needs_more = DatabaseHeader::find(base).expect("a base has a header").0;
+        needs_more.max_required = last + 1;
+        let file = streamed(base, &needs_more, last + 1);
+        assert_eq!(jet(file, hard), Some(-543), "{}: logs are missing", case.name);
+        judged += 1;
+    }
+    eprintln!("{judged} streaming backups judged");
+    assert!(judged > 0 || all.is_empty());
+}
+
 #[test]
 fn a_replay_without_undo_can_be_gone_on_with() {
     let (mut wrong, mut judged, mut with_open) = (Vec::new(), 0, 0);

@@ -3,7 +3,7 @@
 use crate::database::LocalFile;
 use crate::error::{Class, Error, Result};
 use reel_formats::ese::database::{DatabaseFile, HEAD_LEN};
-use reel_formats::ese::header::DatabaseHeader;
+use reel_formats::ese::header::{BaseHeader, DatabaseHeader};
 use reel_formats::{Kind, recognise};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,15 +19,16 @@ pub struct Base {
     pub header: DatabaseHeader,
 }
 
-/// Finds the databases in `paths`: each is a database, or a folder of which every database is taken.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Base>> {
+/// Finds the databases in `paths`: each is a database, or a folder of which every database is taken. In hard recovery they may be
+/// streaming backups.
+pub(super) fn find(paths: &[PathBuf], hard: bool) -> Result<Vec<Base>> {
     let mut bases: Vec<Base> = Vec::new();
     for path in paths {
         if path.is_dir() {
             let before = bases.len();
             for file in files_of(path)? {
                 if is_database(&file)? {
-                    bases.push(open(&file)?);
+                    bases.push(open(&file, hard)?);
                 }
             }
             if bases.len() == before {
@@ -38,7 +39,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Base>> {
                 ));
             }
         } else {
-            bases.push(open(path)?);
+            bases.push(open(path, hard)?);
         }
     }
     for (at, base) in bases.iter().enumerate() {
@@ -80,10 +81,11 @@ fn is_database(path: &Path) -> Result<bool> {
     Ok(matches!(recognise(&head, Some(len)), Kind::EseDatabase(_)))
 }
 
-fn open(path: &Path) -> Result<Base> {
-    let (head, _) = head_of(path)?;
+fn open(path: &Path, hard: bool) -> Result<Base> {
+    let file = LocalFile::open(path)?;
     let shown = path.display().to_string();
-    let (header, _) = DatabaseHeader::find(&head).map_err(|e| Error::inside(&shown, e))?;
+    let BaseHeader { header, .. } =
+        BaseHeader::read(&file, &shown, hard).map_err(|e| Error::inside(&shown, e))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Base { path: path.to_owned(), name, header })
 }

@@ -45,6 +45,7 @@ pub fn check(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) ->
     let mut replay = Replay::new(Options {
         memory,
         threads: options.threads,
+        hard: options.is_hard(),
         create: None,
         undo: false,
         allow_loss: options.allow_loss,

@@ -111,6 +111,7 @@ pub fn run(options: &RebuildOptions, plan: &RebuildPlan, monitor: &Monitor) -> R
     let mut replay = Replay::new(Options {
         memory,
         threads: options.threads,
+        hard: options.is_hard(),
         create,
         undo: options.undo,
         allow_loss: options.allow_loss,

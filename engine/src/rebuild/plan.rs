@@ -70,7 +70,7 @@ impl RebuildPlan {
     /// # Errors
     /// Bases or logs that are not there or cannot be read.
     pub fn make(options: &RebuildOptions) -> Result<Self> {
-        let bases = bases::find(&options.bases)?;
+        let bases = bases::find(&options.bases, options.is_hard())?;
         let (mut plan, chain) = Self::ordered(options, bases)?;
         let from = first_generation(&chain, &plan.bases, options, &mut plan.refusals);
         let last = plan.take(&chain, from, options);
@@ -82,7 +82,7 @@ impl RebuildPlan {
 
     /// The same for a check: all logs of the sequence up to the first break, whatever the bases need of them.
     pub fn make_for_check(options: &RebuildOptions) -> Result<Self> {
-        let bases = bases::find(&options.bases)?;
+        let bases = bases::find(&options.bases, options.is_hard())?;
         let (mut plan, chain) = Self::ordered(options, bases)?;
         let options = RebuildOptions { hard: true, ..options.clone() };
         plan.take(&chain, chain.first_generation(), &options);

@@ -54,6 +54,8 @@ pub type Databases = BTreeMap<String, Memory>;
 /// What a replay has to work with.
 #[derive(Clone, Copy, Debug)]
 pub struct Means {
+    /// Hard recovery.
+    pub hard: bool,
     /// Threads.
     pub threads: usize,
     /// Bytes for pages.
@@ -61,7 +63,7 @@ pub struct Means {
 }
 
 /// Memory for all pages of most cases.
-pub const AMPLE: Means = Means { threads: 2, memory: 64 << 20 };
+pub const AMPLE: Means = Means { hard: false, threads: 2, memory: 64 << 20 };
 
 /// Replays all logs of a case on its base; the databases by the last part of their name.
 pub fn replay(case: &Case, undo: bool, means: Means) -> Result<(Databases, Report), Error> {
@@ -81,6 +83,7 @@ pub fn replay_logs(
     let mut replay = Replay::new(Options {
         memory: means.memory,
         threads: means.threads,
+        hard: means.hard,
         create: Some(Box::new(move |new| {
             let name = new.path.rsplit(['\\', '/']).next().unwrap_or(new.path).to_owned();
             let file = Memory::default();

@@ -120,6 +120,7 @@ fn replay(
     let mut replay = Replay::new(Options {
         memory: 1 << 20,
         threads,
+        hard: true,
         create: mode.has(Mode::CREATE).then(|| {
             let create: reel_formats::ese::replay::Create<'_> = Box::new(move |_| {
                 let mut created = creating.lock().expect("nobody panicked");

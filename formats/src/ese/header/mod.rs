@@ -7,7 +7,10 @@ use crate::error::{Error, Result};
 use crate::le::{Fields, bytes_at};
 use std::fmt;
 
+mod base;
 mod fields;
+
+pub use base::BaseHeader;
 
 pub(crate) const MAGIC: u32 = 0x89AB_CDEF;
 const PAGE_SIZE_AT: usize = 236;

@@ -94,7 +94,8 @@ pub(super) fn judge(
     refuse(found, &expected, JET_CONSISTENT_TIME_MISMATCH)
 }
 
-fn check_range(name: &str, header: &DatabaseHeader, position: LgPos) -> Result<()> {
+/// Whether the logs from `position` on are all that a base needs, and how far they are to go is known.
+pub(super) fn check_range(name: &str, header: &DatabaseHeader, position: LgPos) -> Result<()> {
     let first = header.min_required;
     if first != 0 && first < position.generation && header.state != DatabaseState::DirtyAndPatchedShutdown {
         let found = format!("logs from generation {} on", position.generation);

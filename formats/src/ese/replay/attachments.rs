@@ -50,7 +50,10 @@ impl Replay<'_> {
                     check.attached_at.push(position);
                 }
                 let header = &database.header;
-                if self.options.check || header.attached == position && header.consistent.is_zero() {
+                if self.options.check {
+                    Slot::Attached(index)
+                } else if header.attached == position && header.consistent.is_zero() {
+                    attach::check_range(&database.name, header, position)?;
                     Slot::Attached(index)
                 } else {
                     Slot::Later(index)

@@ -40,8 +40,7 @@ pub use report::{CheckReport, CheckedDatabase, DatabaseReport, LogReport, Report
 
 use crate::error::{Error, Result};
 use crate::ese::attachment::Attachment;
-use crate::ese::database::HEAD_LEN;
-use crate::ese::header::{DatabaseHeader, DatabaseState};
+use crate::ese::header::{BaseHeader, DatabaseState};
 use crate::ese::log::reader::{LogFile, LogRecord};
 use crate::ese::position::{LgPos, LogTime};
 use attach::Entry;
@@ -68,6 +67,8 @@ pub struct Options<'h> {
     pub threads: usize,
     /// What databases that the logs create are made by; without it they are passed over.
     pub create: Option<Create<'h>>,
+    /// Hard recovery: a base may be a streaming backup, whose trailer is taken into its header.
+    pub hard: bool,
     /// Whether the changes of open transactions are taken back at the end. If not, the databases stay dirty and more
     /// logs can follow.
     pub undo: bool,
@@ -125,16 +126,12 @@ impl<'h> Replay<'h> {
 
     /// Adds a base: `file` is a copy of it, which becomes the rebuilt database. Answers its place.
     pub fn add_base(&mut self, name: &str, file: Box<dyn RebuildFile>) -> Result<usize> {
-        let mut head = vec![0; HEAD_LEN];
-        let read = file.read_at(0, &mut head).map_err(|source| Error::Read {
-            object: name.to_owned(),
-            position: 0,
-            source,
-        })?;
-        let (header, copies) = DatabaseHeader::find(head.get(..read).unwrap_or(&head))?;
-        let size = header.page_size as usize;
-        let at = if copies.primary_good { 0 } else { size };
-        let page = head.get(at..at + size).unwrap_or(&[]).to_vec();
+        let BaseHeader { header, page, trailer } = BaseHeader::read(&*file, name, self.options.hard)?;
+        if let Some(at) = trailer.filter(|_| !self.options.check) {
+            // It is no page of the database: the next one that is added stands there.
+            let write = |source| Error::Write { object: name.to_owned(), position: at, source };
+            file.write_at(at, &vec![0; page.len()]).map_err(write)?;
+        }
         let mut database = Rebuilt::new(name.to_owned(), file, header, page, self.options.memory);
         database.check = self.options.check.then(|| Check::new(self.options.memory / 2));
         self.push(database)
