@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::index::Name;
 use crate::index::previous::Known;
 use crate::root::{Nothing, PartRoots};
+use crate::source::PositionedRead;
 use reel_formats::ese::page::checksum::is_zero;
 use reel_tape::layout::recipe::Run;
 use std::iter::Peekable;
@@ -54,7 +55,30 @@ pub struct CutPiece {
 }
 
 /// Bytes that are read at once: whole units of any size, few enough to be hashed while the cache still holds them.
-pub const STEP: usize = 512 << 10;
+const STEP: usize = 512 << 10;
+
+/// Reads `length` bytes from `offset` of a source into `buffer`, and shows `taken` after each step all that is there by then.
+pub fn read_in_steps(
+    source: &dyn PositionedRead,
+    offset: u64,
+    length: u64,
+    buffer: &mut Vec<u8>,
+    mut taken: impl FnMut(&[u8]),
+) -> Result<()> {
+    // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
+    buffer.resize(length as usize, 0);
+    let mut end = 0;
+    while end < buffer.len() {
+        let begin = end;
+        end = buffer.len().min(begin + STEP);
+        let step = &mut buffer[begin..end];
+        let got = source.read_at(step, offset + begin as u64)?;
+        // A file that became shorter meanwhile: zeros, and reported as a change.
+        step[got..].fill(0);
+        taken(&buffer[..end]);
+    }
+    Ok(())
+}
 
 /// Reads what is still to be read, finds the chunks, and hashes them.
 pub fn cut(mut piece: Piece, gear: &Gear) -> Result<CutPiece> {
@@ -74,18 +98,9 @@ pub fn cut(mut piece: Piece, gear: &Gear) -> Result<CutPiece> {
             }
             Bytes::Nothing => cutter.cut(member.length, 0, None, &mut chunks),
             Bytes::There(source) => {
-                // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
-                piece.buffer.resize(member.length as usize, 0);
-                let mut end = 0;
-                while end < piece.buffer.len() {
-                    let begin = end;
-                    end = piece.buffer.len().min(begin + STEP);
-                    let step = &mut piece.buffer[begin..end];
-                    let got = source.read_at(step, member.offset + begin as u64)?;
-                    // A file that became shorter meanwhile: zeros, and reported as a change.
-                    step[got..].fill(0);
-                    cutter.cut(end as u64, 0, Some(&piece.buffer[..end]), &mut chunks);
-                }
+                read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes| {
+                    cutter.cut(bytes.len() as u64, 0, Some(bytes), &mut chunks);
+                })?;
             }
         }
         ranges.push(begin..chunks.len());

@@ -2,7 +2,7 @@
 //! them begins: that says the window before. Its chain of chunks is then joined to the true one, which is short work, so that
 //! windows are cut side by side and every chunk is that of one scan of the whole stream.
 
-use super::piece::STEP;
+use super::piece::read_in_steps;
 use super::pieces::{Bytes, Cuts, Ending, Member, Piece};
 use crate::chunk::chain::{Chain, Cut};
 use crate::chunk::gear::{self, Gear};
@@ -62,20 +62,12 @@ pub fn scan(piece: &mut Piece, gear: &Gear) -> Result<Option<Chain>> {
     let mut guide = Guide::new(gear, known, member.offset, trail.shift());
     chain.start = guide.first();
     let mut at = chain.start;
-    // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
-    piece.buffer.resize(member.length as usize, 0);
-    let mut end = 0;
-    while end < piece.buffer.len() {
-        let begin = end;
-        end = piece.buffer.len().min(begin + STEP);
-        let step = &mut piece.buffer[begin..end];
-        let got = source.read_at(step, member.offset + begin as u64)?;
-        // A file that became shorter meanwhile: zeros, and reported as a change.
-        step[got..].fill(0);
-        // The guide goes with the reading, while the cache holds the bytes.
-        let decided = if end < piece.buffer.len() { end.saturating_sub(gear::MAX) } else { starts };
-        at = guide.cut(&piece.buffer[..end], at, decided.min(starts), &mut chain.cuts);
-    }
+    // The guide goes with the reading, while the cache holds the bytes.
+    read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes| {
+        let is_all = bytes.len() as u64 == member.length;
+        let decided = if is_all { starts } else { bytes.len().saturating_sub(gear::MAX) };
+        at = guide.cut(bytes, at, decided.min(starts), &mut chain.cuts);
+    })?;
     scan_on(gear, &piece.buffer, at, starts, &mut chain.cuts);
     trail.shift.store(guide.shift(), Ordering::Relaxed);
     let left = if guide.gave_up() { PLAIN_CHUNKS } else { plain.saturating_sub(chain.cuts.len() as u32) };
