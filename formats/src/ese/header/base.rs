@@ -33,12 +33,8 @@ impl BaseHeader {
     /// one of another backup JET_errDatabasePatchFileMismatch (-552).
     pub fn read(file: &dyn DatabaseFile, name: &str, hard: bool) -> Result<Self> {
         let read = |offset, bytes: &mut [u8]| {
-            let object = || name.to_owned();
-            file.read_at(offset, bytes).map_err(|source| Error::Read {
-                object: object(),
-                position: offset,
-                source,
-            })
+            let failed = |source| Error::Read { object: name.to_owned(), position: offset, source };
+            file.read_at(offset, bytes).map_err(failed)
         };
         let mut head = vec![0; HEAD_LEN];
         let got = read(0, &mut head)?;
