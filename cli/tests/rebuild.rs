@@ -139,6 +139,9 @@ fn a_plan_and_a_check_write_nothing_and_say_what_is_in_the_way() {
     let plan = case.json(1, &["--base", "base", "--logs", "logs", "--plan"]);
     assert_eq!((plan["first_generation"].as_u64(), plan["last_generation"].as_u64()), (Some(2), Some(6)));
     assert_eq!(plan["refusals"][0]["jet"], -515);
+    let case = Case::open(&folder, "base-too-old-8k");
+    let plan = case.json(1, &["--base", "base", "--logs", "logs", "--plan"]);
+    assert_eq!(plan["refusals"][0]["jet"], -1216, "what the logs list as attached is part of the plan");
     let case = Case::open(&folder, "undo-8k");
     let found = case.json(0, &["--base", "base", "--logs", "logs", "--check"]);
     assert_eq!(found["databases"][0]["misfits"], 0);

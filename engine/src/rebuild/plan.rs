@@ -4,12 +4,14 @@ use super::bases::{self, Base};
 use super::logs::{self, LogPath};
 use super::{RebuildOptions, Until};
 use crate::error::{Class, Error, Result};
+use reel_formats::error::Error as FormatError;
 use reel_formats::ese::header::{DatabaseHeader, DatabaseState};
 use reel_formats::ese::log::chain::{Chain, Finding, FindingKind, Member};
 use reel_formats::ese::log::need::Need;
 use reel_formats::ese::log::reader::LogFile;
 use reel_formats::ese::log::{LogEnd, LogStatus};
 use reel_formats::ese::position::Signature;
+use reel_formats::ese::replay::check_listed;
 use std::ops::RangeInclusive;
 
 const JET_MISSING_LOG_FILE: i32 = -528;
@@ -49,6 +51,18 @@ pub struct Refusal {
     pub jet: Option<i32>,
 }
 
+impl From<FormatError> for Refusal {
+    fn from(error: FormatError) -> Self {
+        let jet = error.jet();
+        match error {
+            FormatError::Format { object, found, expected, .. } => {
+                Refusal { object, sentence: format!("found {found}, expected {expected}"), jet }
+            }
+            other => Refusal { object: "rebuild".into(), sentence: other.to_string(), jet },
+        }
+    }
+}
+
 /// What a rebuild will do.
 #[derive(Clone, Debug)]
 pub struct RebuildPlan {
@@ -76,6 +90,10 @@ impl RebuildPlan {
         let last = plan.take(&chain, from, options);
         for base in &plan.bases {
             judge_base(base, last, options, &mut plan.refusals);
+            if let Some(first) = plan.logs.first() {
+                let listed = check_listed(&base.name, &base.header, &first.header);
+                plan.refusals.extend(listed.err().map(Refusal::from));
+            }
         }
         Ok(plan)
     }
@@ -163,7 +181,7 @@ impl RebuildPlan {
         &self,
         name: &str,
         log: &LogFile,
-        error: reel_formats::error::Error,
+        error: FormatError,
         options: &RebuildOptions,
     ) -> Error {
         let is_damage = error.jet() == Some(JET_LOG_FILE_CORRUPT) && log.end().status.is_corrupt();

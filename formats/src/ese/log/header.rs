@@ -117,6 +117,11 @@ impl LogHeader {
         })
     }
 
+    /// The place behind the header, before the first record.
+    pub fn begin(&self) -> LgPos {
+        LgPos { generation: self.generation, sector: self.header_sectors as u16, byte: 0 }
+    }
+
     /// The length that the file should have, in bytes.
     pub fn file_len(&self) -> u64 {
         u64::from(self.sector_size) * u64::from(self.file_sectors)

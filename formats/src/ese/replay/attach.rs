@@ -2,7 +2,9 @@
 //! place in the log sequence; paths say nothing.
 
 use crate::error::{Error, Result};
+use crate::ese::attachment::Attachment;
 use crate::ese::header::{DatabaseHeader, DatabaseState};
+use crate::ese::log::header::LogHeader;
 use crate::ese::position::{LgPos, Signature};
 
 const JET_CORRUPTED: i32 = -1206;
@@ -25,6 +27,18 @@ pub(super) struct Entry {
     pub is_record: bool,
 }
 
+impl From<&Attachment> for Entry {
+    fn from(listed: &Attachment) -> Self {
+        Entry {
+            signature: listed.signature,
+            consistent: listed.consistent,
+            attached: listed.attached,
+            log_signature: None,
+            is_record: false,
+        }
+    }
+}
+
 /// What is to be done about an attachment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -34,6 +48,19 @@ pub(super) enum Verdict {
     Later,
     /// The base belongs to other logs.
     Foreign,
+}
+
+/// Holds the header of a base against what the log that replay begins with lists as attached: whatever is refused here,
+/// [`Replay::begin`](super::Replay::begin) refuses.
+///
+/// # Errors
+/// -1216 and -551 for a base that is older than the logs, -543 and -544 for its range, -1206 and -1227 for its state.
+pub fn check_listed(name: &str, base: &DatabaseHeader, first: &LogHeader) -> Result<()> {
+    let listed = first.attachments.iter().filter(|listed| listed.signature == base.signature);
+    for entry in listed.map(Entry::from) {
+        judge(name, base, &entry, first.begin(), &first.signature)?;
+    }
+    Ok(())
 }
 
 /// Holds a base with the signature of `entry` against it; `position` and `current` are the place and the signature of the

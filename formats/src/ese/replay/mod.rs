@@ -34,6 +34,7 @@ mod version;
 mod walk;
 mod window;
 
+pub use attach::check_listed;
 pub use attachments::{Create, NewDatabase};
 pub use pages::RebuildFile;
 pub use report::{CheckReport, CheckedDatabase, DatabaseReport, LogReport, Report};
@@ -178,16 +179,9 @@ impl<'h> Replay<'h> {
     /// checkpoint.
     pub fn begin(&mut self, first: &LogFile, attachments: &[Attachment]) -> Result<()> {
         let header = first.header();
-        self.position =
-            LgPos { generation: header.generation, sector: header.header_sectors as u16, byte: 0 };
+        self.position = header.begin();
         for attachment in attachments {
-            let entry = Entry {
-                signature: attachment.signature,
-                consistent: attachment.consistent,
-                attached: attachment.attached,
-                log_signature: None,
-                is_record: false,
-            };
+            let entry = Entry::from(attachment);
             self.attach(attachment.dbid, &attachment.path, &entry, &header.signature)?;
         }
         Ok(())
