@@ -1,5 +1,5 @@
-//! Deterministic mail-store-like ESE databases, their daily changes and their transaction logs, for the demo, the
-//! benchmarks and the tests.
+//! Deterministic mail-store-like ESE databases, their daily changes and their transaction logs, and the log of a mail
+//! server as text, for the demo, the benchmarks and the tests.
 //!
 //! Every page is a function of the store's seed, its own number and the days on which it was picked, so a store of any
 //! size can be written on all cores, brought from one day to the next by rewriting what changed, or read at any offset
@@ -35,8 +35,10 @@ mod page;
 mod random;
 mod store;
 mod system;
+mod text;
 mod tree;
 mod values;
 
 pub use log::Logs;
 pub use store::Store;
+pub use text::Text;
