@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod cold;
+pub mod cuts;
 pub mod index;
 pub mod integrity;
 pub mod limits;

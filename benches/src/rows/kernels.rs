@@ -2,15 +2,12 @@
 
 use super::{Pending, ready};
 use crate::Result;
+use crate::cuts;
 use crate::machine::timed;
 use crate::row::{Row, Target, Unit};
 use crate::workbench::Workbench;
-use fastcdc::v2020::{MASKS, cut_gear, get_gear_with_seed};
 use reel_engine::chunk::gear::{self, Gear, Kernel, Params};
-use reel_engine::chunk::guide::Guide;
 use reel_engine::digest;
-use reel_engine::index::Name;
-use reel_engine::index::previous::Known;
 use std::hint::black_box;
 
 /// Turns; the fastest of each side counts.
@@ -46,11 +43,13 @@ fn row(what: impl Into<String>, (reached, limit): (f64, f64), terms: &str, targe
 /// The cut points of the crate's own table by four interleaved chains, beside the crate.
 pub fn gear_lanes(bench: &mut Workbench) -> Result<Vec<Pending>> {
     let sample = bench.sample(SAMPLE)?;
-    let (table, _) = get_gear_with_seed(0);
-    let params = Params::new([gear::MIN, gear::AVERAGE, gear::MAX], MASKS[16], MASKS[12])
-        .ok_or("the sizes of a pool are refused")?;
+    let (table, params) = cuts::crate_table();
     let gear = Gear::of_table(&table, params);
-    let rates = beside(sample.len(), || cuts(&gear, &sample), || crate_cuts(&table, &params, &sample))?;
+    let rates = beside(
+        sample.len(),
+        || drop(black_box(cuts::lengths(&gear, &sample))),
+        || cuts::by_crate(&table, &params, &sample),
+    )?;
     Ok(vec![row(
         "cut points by four chains",
         rates,
@@ -75,55 +74,28 @@ pub fn gear_aes(bench: &mut Workbench) -> Result<Vec<Pending>> {
             eprintln!("skipped: the kernel {}: this processor lacks it", kernel.name());
             continue;
         };
-        let rates =
-            beside(sample.len(), || cuts(&gear, &sample), || crate_cuts(&table, &Params::POOL, &sample))?;
+        let rates = beside(
+            sample.len(),
+            || drop(black_box(cuts::lengths(&gear, &sample))),
+            || cuts::by_crate(&table, &Params::POOL, &sample),
+        )?;
         let what = format!("cut points, AES gear, {}", kernel.name());
         rows.push(row(what, rates, "the fastcdc crate, same table", target));
     }
     Ok(rows)
 }
 
-fn cuts(gear: &Gear, bytes: &[u8]) {
-    let mut lengths = Vec::with_capacity(bytes.len() / gear.params().min());
-    gear.cuts(black_box(bytes), bytes.len(), &mut lengths);
-    black_box(lengths);
-}
-
-/// The cut points of a gear table by the `fastcdc` crate.
-fn crate_cuts(table: &[u64; 256], params: &Params, bytes: &[u8]) {
-    let shifted = table.map(|g| g << 1);
-    let (before, after) = params.masks();
-    let (low, middle, high) = (params.min(), params.average(), params.max());
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (_, at) =
-            cut_gear(rest, low, middle, high, before, after, before << 1, after << 1, table, &shifted);
-        rest = &rest[black_box(at)..];
-    }
-}
-
 /// Cutting and hashing along an earlier version of which 3 % of the pages were others, beside hashing alone: of the same chunks,
 /// and of long inputs.
 pub fn guided(bench: &mut Workbench) -> Result<Vec<Pending>> {
     let gear = Gear::of_pool(Kernel::fastest());
-    let old = bench.sample(SAMPLE)?;
+    let old = cuts::recipe(&gear, &bench.sample(SAMPLE)?);
     bench.next_day(30)?;
     let new = bench.sample(SAMPLE)?;
-    let known = recipe(&gear, &old);
-    let chunks = recipe(&gear, &new);
+    let chunks = cuts::recipe(&gear, &new);
     let mut found = Vec::with_capacity(2 * chunks.len());
-    let mut guided = || {
-        found.clear();
-        let mut guide = Guide::new(&gear, &known, 0, 0);
-        let end = guide.cut(black_box(&new), 0, new.len(), &mut found);
-        assert_eq!(end, new.len(), "the guide was not lost");
-    };
-    let rates = beside(new.len(), &mut guided, || {
-        for chunk in &chunks {
-            let begin = chunk.offset as usize;
-            black_box(digest::of(&new[begin..begin + chunk.length as usize]));
-        }
-    })?;
+    let mut guided = || cuts::along(&gear, &old, &new, &mut found);
+    let rates = beside(new.len(), &mut guided, || cuts::hash(&chunks, &new))?;
     let beside_long = beside(new.len(), &mut guided, || {
         for long in new.chunks(LONG) {
             black_box(blake3::hash(long));
@@ -134,20 +106,6 @@ pub fn guided(bench: &mut Workbench) -> Result<Vec<Pending>> {
         row(what, rates, "BLAKE3 of the same chunks", Target::at_least(0.75, 0.85)),
         row(what, beside_long, "blake3::hash of 1 MiB", Target::NONE),
     ])
-}
-
-/// The chunks of some bytes.
-fn recipe(gear: &Gear, bytes: &[u8]) -> Vec<Known> {
-    let mut lengths = Vec::new();
-    gear.cuts(bytes, bytes.len(), &mut lengths);
-    let name = Name { set: 1, segment: 0, index: 0 };
-    let mut end = 0;
-    let chunk = |length: u32| {
-        let offset = end;
-        end += length as usize;
-        Known { offset: offset as u64, length, digest: digest::of(&bytes[offset..end]), name }
-    };
-    lengths.into_iter().map(chunk).collect()
 }
 
 /// Digests of page units, beside BLAKE3 of one 1 MiB input.
