@@ -3,14 +3,12 @@
 mod uring;
 
 use crate::Result;
-use crate::limits::read_by;
+use crate::gauge::read_by;
 use crate::machine::timed;
 use rustix::fs::Advice;
 use std::fs::File;
 use std::path::Path;
 
-/// Runs of each kind; the fastest counts.
-const RUNS: usize = 3;
 /// Bytes of one plain read.
 const BUFFER: usize = 4 << 20;
 
@@ -32,11 +30,11 @@ impl ColdRead {
 }
 
 /// Measures how fast the file at `path` can be read from its disk. Takes it out of the page cache, and leaves it there no
-/// further than read(2) puts it in.
-pub fn cold_read(path: &Path) -> Result<ColdRead> {
+/// further than read(2) puts it in. The fastest of `runs` counts, of each kind.
+pub fn cold_read(path: &Path, runs: usize) -> Result<ColdRead> {
     let length = std::fs::metadata(path)?.len();
     let (mut plain, mut direct) = (f64::INFINITY, f64::INFINITY);
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         cool(path)?;
         let file = File::open(path)?;
         plain = plain.min(timed(|| read_by(&file, length, 1, BUFFER))?.0.wall);

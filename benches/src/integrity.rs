@@ -1,6 +1,6 @@
 //! The check of a database's pages beside reading its file alone.
 
-use crate::limits::read_by;
+use crate::gauge::read_by;
 use crate::machine::timed;
 use crate::{Result, machine};
 use reel_engine::database::LocalFile;

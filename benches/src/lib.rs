@@ -7,6 +7,7 @@
 
 pub mod cold;
 pub mod cuts;
+pub mod gauge;
 pub mod index;
 pub mod integrity;
 pub mod limits;
@@ -22,8 +23,9 @@ pub mod rebuild_table;
 pub mod row;
 pub mod rows;
 pub mod samples;
-pub mod stages;
+pub mod stage;
 pub mod table;
+pub mod turns;
 pub mod workbench;
 
 /// What ends a benchmark.

@@ -1,7 +1,6 @@
 //! A line of the ratio table: what was reached, beside what it is held against.
 
 use crate::machine::Span;
-use crate::model::Model;
 use serde::Serialize;
 
 /// What a ratio has to reach, and what it should (`reference/performance.md` section 1).
@@ -79,7 +78,7 @@ pub struct Row {
     pub unit: Unit,
     /// What the ratio has to reach.
     pub target: Target,
-    /// Time of the run that counts, where it is one.
+    /// Times of the run whose ratio this is, where it is one.
     pub span: Option<Span>,
     /// Its CPU seconds beside those of the stages alone.
     pub cpu_to_stages: Option<f64>,
@@ -133,12 +132,16 @@ impl Row {
         }
     }
 
-    /// `bytes` bytes that took `span` on `cores` cores, beside their model.
-    pub fn of_run(what: impl Into<String>, bytes: u64, span: Span, model: &Model, cores: usize) -> Row {
-        let rate = bytes as f64 / span.wall;
-        let row = Row::new(what, Unit::Rate, rate, model.rate(cores), model.terms(cores));
-        let stages = model.cpu() * bytes as f64;
-        Row { span: Some(span), cpu_to_stages: Some(span.cpu / stages), ..row }
+    /// The one of several measurements whose ratio stands in the middle; of the two middle ones of an even number the worse.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn median(rows: impl IntoIterator<Item = Row>) -> Row {
+        let mut rows: Vec<Row> = rows.into_iter().collect();
+        rows.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+        let cost = rows.first().is_some_and(|row| row.target.at_most);
+        let middle = if cost { rows.len() / 2 } else { rows.len().saturating_sub(1) / 2 };
+        rows.swap_remove(middle)
     }
 
     /// With this target.
@@ -182,5 +185,16 @@ mod tests {
         );
         assert_eq!(row(0.1, Target::NONE), Verdict::None);
         assert_eq!(row(f64::NAN, rate), Verdict::Miss);
+    }
+
+    #[test]
+    fn the_measurement_in_the_middle_counts_or_the_worse_of_two() {
+        let of = |ratios: &[u32], target: Target| {
+            let row = |ratio: &u32| Row::new(ratio.to_string(), Unit::Rate, f64::from(*ratio), 1.0, "");
+            Row::median(ratios.iter().map(|ratio| row(ratio).target(target))).what
+        };
+        let (rate, cost) = (Target::at_least(0.8, 1.0), Target::at_most(1.25, 1.1));
+        assert_eq!(of(&[9, 1, 8], rate), "8");
+        assert_eq!([of(&[9, 1], rate), of(&[9, 1], cost)], ["1", "9"]);
     }
 }

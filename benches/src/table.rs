@@ -11,8 +11,8 @@ pub fn markdown(limits: Option<&Limits>, rows: &[Row]) -> String {
     let mut out = format!("{}\n", words());
     if let Some(limits) = limits {
         out.push_str("\n| limit | MB/s |\n| --- | ---: |\n");
-        for (name, rate) in limits.named() {
-            let _ = writeln!(out, "| {name} | {:.0} |", rate / 1e6);
+        for (stage, rate) in limits.iter() {
+            let _ = writeln!(out, "| {stage} | {:.0} |", rate / 1e6);
         }
     }
     out.push('\n');

@@ -1,6 +1,8 @@
 //! What the rows run on: one generated store as a file, one pool, and the engine with the options that are measured.
 
 use crate::Result;
+use crate::gauge::Place;
+use crate::limits::Limits;
 use crate::machine::{Span, timed};
 use reel_engine::backup::{BackupOptions, BackupReport, backup_tree};
 use reel_engine::frame::Compression;
@@ -10,9 +12,11 @@ use reel_engine::progress::Monitor;
 use reel_engine::restore::{RestoreOptions, RestoreReport, restore};
 use reel_engine::source::TreeOptions;
 use reel_workload::Store;
+use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Most bytes of the store that the kernels are run on.
@@ -25,12 +29,14 @@ pub struct Workbench {
     folder: PathBuf,
     store: Store,
     threads: usize,
+    limits: Rc<RefCell<Limits>>,
 }
 
 impl Workbench {
     /// Writes a store of about `bytes` bytes into `folder`.
     pub fn new(folder: &Path, bytes: u64, threads: usize) -> Result<Workbench> {
-        let bench = Workbench { folder: folder.to_owned(), store: Store::new(1, bytes), threads };
+        let store = Store::new(1, bytes);
+        let bench = Workbench { folder: folder.to_owned(), store, threads, limits: Rc::default() };
         let file = File::create_new(bench.database())?;
         bench.store.write_to(&file)?;
         file.sync_all()?;
@@ -60,6 +66,27 @@ impl Workbench {
     /// Workers.
     pub fn threads(&self) -> usize {
         self.threads
+    }
+
+    /// What the stages of runs over a file are measured on that holds the bytes of the store.
+    pub fn place(&self, input: &Path) -> Place {
+        Place {
+            input: input.to_owned(),
+            unit: self.page_size(),
+            folder: self.folder.clone(),
+            threads: self.threads,
+            best: self.limits.clone(),
+        }
+    }
+
+    /// The same over a file of other bytes, whose limits are not those of the store.
+    pub fn place_of_others(&self, input: &Path) -> Place {
+        Place { best: Rc::default(), ..self.place(input) }
+    }
+
+    /// The best of all measurements on the bytes of the store so far.
+    pub fn limits(&self) -> Limits {
+        self.limits.borrow().clone()
     }
 
     /// The first bytes of the store.
@@ -123,35 +150,20 @@ impl Workbench {
         Ok(report)
     }
 
-    /// The fastest of `runs` first backups, each into a new pool.
-    pub fn first_full(
-        &self,
-        runs: u32,
-        path: &Path,
-        compression: Compression,
-    ) -> Result<(Span, BackupReport)> {
-        fastest(runs, || {
-            self.forget_pool()?;
-            timed(|| self.back_up(path, compression))
-        })
-    }
-
-    /// The fastest of `runs` restores of the newest set, each of which is compared with `original`, its only file.
-    pub fn restore(&self, runs: u32, original: &Path) -> Result<(Span, RestoreReport)> {
+    /// A restore of the newest set, timed, which is compared with `original`, its only file.
+    pub fn restore(&self, original: &Path) -> Result<(Span, RestoreReport)> {
         let target = self.folder.join("restored");
         let options = RestoreOptions { threads: self.threads, ..RestoreOptions::default() };
-        fastest(runs, || {
-            let run = timed(|| {
-                let report = restore(&self.open_pool()?, &target, &options, &Monitor::default())?;
-                if report.damaged.is_empty() { Ok(report) } else { Err("a damaged restore".into()) }
-            })?;
-            let name = original.file_name().ok_or("a file without a name")?;
-            if !same(&target.join(name), original)? {
-                return Err("the restored file differs".into());
-            }
-            std::fs::remove_dir_all(&target)?;
-            Ok(run)
-        })
+        let run = timed(|| {
+            let report = restore(&self.open_pool()?, &target, &options, &Monitor::default())?;
+            if report.damaged.is_empty() { Ok(report) } else { Err("a damaged restore".into()) }
+        })?;
+        let name = original.file_name().ok_or("a file without a name")?;
+        if !same(&target.join(name), original)? {
+            return Err("the restored file differs".into());
+        }
+        std::fs::remove_dir_all(&target)?;
+        Ok(run)
     }
 
     /// Writes `prefix` and behind it the store's file to `path`.
@@ -167,21 +179,6 @@ impl Workbench {
         }
         Ok(to.sync_all()?)
     }
-}
-
-/// The run that took the least wall time, with the least CPU time of all.
-pub fn fastest<T>(runs: u32, mut run: impl FnMut() -> Result<(Span, T)>) -> Result<(Span, T)> {
-    let mut fastest = run()?;
-    let mut cpu = fastest.0.cpu;
-    for _ in 1..runs {
-        let now = run()?;
-        cpu = cpu.min(now.0.cpu);
-        if now.0.wall < fastest.0.wall {
-            fastest = now;
-        }
-    }
-    fastest.0.cpu = cpu;
-    Ok(fastest)
 }
 
 fn same(a: &Path, b: &Path) -> Result<bool> {

@@ -1,6 +1,5 @@
 //! What a day costs on the medium, and what a run costs in memory.
 
-use super::{Pending, ready};
 use crate::Result;
 use crate::memory;
 use crate::row::{Row, Target, Unit};
@@ -14,7 +13,7 @@ const LEVEL: i32 = 1;
 
 /// A day with 3 % changed pages: stored bytes beside those pages compressed one by one, and everything else that is written
 /// beside the bytes of the file.
-pub fn a_day(bench: &mut Workbench) -> Result<Vec<Pending>> {
+pub fn a_day(bench: &mut Workbench) -> Result<Vec<Row>> {
     let compression = Compression::Zstd(LEVEL);
     bench.forget_pool()?;
     bench.back_up(&bench.database(), compression)?;
@@ -36,15 +35,11 @@ pub fn a_day(bench: &mut Workbench) -> Result<Vec<Pending>> {
     let terms = format!("{:.1} MB of changed pages, each compressed alone", changed as f64 / 1e6);
     let row = |what, reached, limit, terms: &str| Row::new(what, Unit::Bytes, reached, limit, terms);
     Ok(vec![
-        ready(
-            row("stored in a day, 3 % changed", report.stored_bytes as f64, alone as f64, &terms)
-                .target(Target::at_most(1.05, 0.6)),
-        ),
-        ready(
-            row("recipes and tables of a day, on the volume", metadata as f64, file, &kinds)
-                .target(Target::at_most(0.001, 0.0005)),
-        ),
-        ready(row("growth of the cache in a day", cached as f64, file, "the file; only a cache")),
+        row("stored in a day, 3 % changed", report.stored_bytes as f64, alone as f64, &terms)
+            .target(Target::at_most(1.05, 0.6)),
+        row("recipes and tables of a day, on the volume", metadata as f64, file, &kinds)
+            .target(Target::at_most(0.001, 0.0005)),
+        row("growth of the cache in a day", cached as f64, file, "the file; only a cache"),
     ])
 }
 
@@ -80,7 +75,7 @@ fn folder_bytes(folder: &std::path::Path) -> Result<u64> {
 
 /// Peaks of backup and restore in processes of their own, at two sizes, beside the bound that they were given; and what four
 /// times as much adds, until the caches have what they may take.
-pub fn peak_memory(bench: &mut Workbench) -> Result<Vec<Pending>> {
+pub fn peak_memory(bench: &mut Workbench) -> Result<Vec<Row>> {
     let bound = (memory::BOUND + memory::SLACK) as f64;
     let small = bench.store().len();
     let mut rows = Vec::new();
@@ -91,7 +86,7 @@ pub fn peak_memory(bench: &mut Workbench) -> Result<Vec<Pending>> {
         for (what, peak) in memory::STEPS.into_iter().zip(*peaks) {
             let what = format!("peak memory, {what} of {} MiB", bytes >> 20);
             let row = Row::new(what, Unit::Bytes, peak as f64, bound, "the bound given, and what code needs");
-            rows.push(ready(row.target(Target::at_most(1.0, 1.0))));
+            rows.push(row.target(Target::at_most(1.0, 1.0)));
         }
     }
     for (number, what) in memory::STEPS.into_iter().enumerate() {
@@ -99,7 +94,7 @@ pub fn peak_memory(bench: &mut Workbench) -> Result<Vec<Pending>> {
         let what = format!("peak memory, {what}, growth by four times as much");
         let row =
             Row::new(what, Unit::Bytes, (large - small).max(0.0), bound, "the bound and what code needs");
-        rows.push(ready(row.target(Target::at_most(0.1, 0.05))));
+        rows.push(row.target(Target::at_most(0.1, 0.05)));
     }
     Ok(rows)
 }

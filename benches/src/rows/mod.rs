@@ -8,24 +8,19 @@ mod incremental;
 mod kernels;
 mod odd;
 mod restore;
+mod runs;
 
 use crate::Result;
+use crate::gauge::Gauge;
 use crate::limits::Limits;
-use crate::machine::Span;
-use crate::model::Model;
-use crate::pipeline::Shares;
-use crate::row::{Row, Target};
+use crate::row::Row;
+use crate::stage::Stage;
 use crate::workbench::Workbench;
-use reel_engine::backup::BackupReport;
-use reel_engine::frame::Compression;
-
-/// A row that waits for the limits: they are measured before and after the cases, and the higher ones count.
-type Pending = Box<dyn FnOnce(&Limits) -> Row>;
 
 /// Measures rows.
 struct Case {
     name: &'static str,
-    measure: fn(&mut Workbench) -> Result<Vec<Pending>>,
+    measure: fn(&mut Workbench) -> Result<Vec<Row>>,
 }
 
 /// All of them, in the order of the table.
@@ -55,108 +50,59 @@ const CASES: [Case; 23] = [
     Case { name: "memory", measure: costs::peak_memory },
 ];
 
+/// What the table of limits has.
+const LIMITS: [Stage; 16] = [
+    Stage::Read,
+    Stage::ReadAll,
+    Stage::Map,
+    Stage::Write,
+    Stage::WriteDurable,
+    Stage::Copy,
+    Stage::CopyAll,
+    Stage::Cdc,
+    Stage::HashPages,
+    Stage::HashChunks,
+    Stage::Compress(-1),
+    Stage::Compress(1),
+    Stage::Compress(3),
+    Stage::Decode(-1),
+    Stage::Decode(1),
+    Stage::Decode(3),
+];
+
 /// The names of the cases.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CASES.iter().map(|case| case.name)
 }
 
-/// Measures the cases of these names, or all, with the limits before and after them. `said` is told of each case that
-/// begins.
+/// Measures the cases of these names, or all, and the limits of the machine. `said` is told of each case that begins.
 ///
 /// # Errors
 /// A name that no case has, and whatever goes wrong while measuring.
 pub fn run(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) -> Result<(Limits, Vec<Row>)> {
+    let cases = chosen(only)?;
+    said("limits");
+    limits(bench)?;
+    let mut rows = Vec::new();
+    for case in cases {
+        said(case.name);
+        rows.extend((case.measure)(bench)?);
+    }
+    said("limits again");
+    limits(bench)?;
+    Ok((bench.limits(), rows))
+}
+
+fn chosen(only: &[String]) -> Result<Vec<&'static Case>> {
     if let Some(wrong) = only.iter().find(|name| !names().any(|known| known == *name)) {
         let known = names().collect::<Vec<_>>().join(", ");
         return Err(format!("no case {wrong}; there are {known}").into());
     }
-    said("limits");
-    let before = limits(bench)?;
-    let mut pending = Vec::new();
-    for case in &CASES {
-        if only.is_empty() || only.iter().any(|name| name == case.name) {
-            said(case.name);
-            pending.extend((case.measure)(bench)?);
-        }
-    }
-    said("limits again");
-    let limits = limits(bench)?.best_of(&before);
-    let rows = pending.into_iter().map(|row| row(&limits)).collect();
-    Ok((limits, rows))
+    Ok(CASES.iter().filter(|case| only.is_empty() || only.iter().any(|name| name == case.name)).collect())
 }
 
-fn limits(bench: &Workbench) -> Result<Limits> {
-    let sample = bench.sample(u64::MAX)?;
-    Limits::measure(&bench.database(), &sample, bench.page_size(), bench.folder(), bench.threads())
-}
-
-/// A row that needs no limits.
-fn ready(row: Row) -> Pending {
-    Box::new(move |_| row)
-}
-
-/// A backup that was timed.
-struct Backup {
-    what: String,
-    bytes: u64,
-    span: Span,
-    share: Shares,
-    cores: usize,
-}
-
-impl Backup {
-    fn new(
-        bench: &Workbench,
-        what: impl Into<String>,
-        (span, report): (Span, BackupReport),
-        compression: Compression,
-    ) -> Backup {
-        let share = Shares::of(&report, compression);
-        Backup { what: what.into(), bytes: report.input_bytes, span, share, cores: bench.threads() }
-    }
-
-    /// Its rate beside a model.
-    fn beside(self, target: Target, model: impl FnOnce(&Limits, &Shares) -> Model + 'static) -> Vec<Pending> {
-        vec![Box::new(move |limits| {
-            let model = model(limits, &self.share);
-            Row::of_run(self.what, self.bytes, self.span, &model, self.cores).target(target)
-        })]
-    }
-
-    /// The same beside a limit that leaves out stages.
-    fn beside_limit(
-        self,
-        target: Target,
-        limit: impl FnOnce(&Limits, &Shares) -> Model + 'static,
-    ) -> Vec<Pending> {
-        vec![Box::new(move |limits| {
-            let model = limit(limits, &self.share);
-            let row = Row::of_run(self.what, self.bytes, self.span, &model, self.cores);
-            Row { cpu_to_stages: None, ..row }.target(target)
-        })]
-    }
-
-    /// Its rate beside a model, and its CPU seconds beside those of the stages.
-    fn beside_with_cpu(
-        self,
-        target: Target,
-        model: impl Fn(&Limits, &Shares) -> Model + 'static,
-    ) -> Vec<Pending> {
-        let cpu = cpu_row(format!("{}, CPU", self.what), self.span);
-        let (bytes, share) = (self.bytes, self.share);
-        let model = std::rc::Rc::new(model);
-        let stages = model.clone();
-        let mut rows = self.beside(target, move |limits, share| model(limits, share));
-        rows.push(Box::new(move |limits| cpu(bytes, &stages(limits, &share))));
-        rows
-    }
-}
-
-/// The CPU seconds of a run beside those of the stages alone; they hardly depend on how busy the machine is.
-fn cpu_row(what: String, span: Span) -> impl FnOnce(u64, &Model) -> Row {
-    const CPU: Target = Target::at_most(1.25, 1.1);
-    move |bytes, model| {
-        let stages = model.cpu() * bytes as f64;
-        Row::new(what, crate::row::Unit::Seconds, span.cpu, stages, model.stages()).target(CPU)
-    }
+/// Measures every limit of the store.
+fn limits(bench: &Workbench) -> Result<()> {
+    let mut gauge = Gauge::new(&bench.place(&bench.database()), LIMITS)?;
+    (0..2).try_for_each(|_| gauge.measure().map(drop))
 }

@@ -1,27 +1,24 @@
 //! Files that are not as usual: pages that only moved, zeros, bytes that nothing makes smaller.
 
-use super::{Backup, Pending};
+use super::runs::{BackupModel, Runs};
 use crate::Result;
-use crate::machine::timed;
-use crate::model::Model;
 use crate::pipeline;
-use crate::row::Target;
-use crate::stages::Stages;
-use crate::workbench::{Workbench, fastest};
+use crate::row::{Row, Target};
+use crate::workbench::Workbench;
 use reel_engine::frame::Compression;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const RUNS: u32 = 3;
+const RUNS: usize = 5;
 const LEVEL: Compression = Compression::Zstd(1);
 /// Bytes that are made and written at a time.
 const BUFFER: usize = 4 << 20;
 
 /// A tenth of the pages have other places than the day before. An ESE page knows its number and is another one when it
 /// moves; those of SQLite do not, so the file says that it is one.
-pub fn moved_pages(bench: &mut Workbench) -> Result<Vec<Pending>> {
+pub fn moved_pages(bench: &mut Workbench) -> Result<Vec<Row>> {
     let page = bench.page_size();
     let mut header = vec![0; page];
     header[..16].copy_from_slice(b"SQLite format 3\0");
@@ -30,14 +27,13 @@ pub fn moved_pages(bench: &mut Workbench) -> Result<Vec<Pending>> {
     bench.copy_behind(&header, &path)?;
     bench.forget_pool()?;
     bench.back_up(&path, LEVEL)?;
+    let what = "incremental, 10 % of the pages moved";
     let mut day = 0;
-    let run = fastest(RUNS, || {
+    let runs = Runs::backups(bench, what, &bench.place(&path), LEVEL, &[pipeline::pages], RUNS, |_| {
         day += 1;
-        swap_pages(&path, page, day)?;
-        timed(|| bench.back_up(&path, LEVEL))
+        swap_pages(&path, page, day)
     })?;
-    let backup = Backup::new(bench, "incremental, 10 % of the pages moved", run, LEVEL);
-    Ok(backup.beside(Target::at_least(0.8, 1.0), pipeline::pages))
+    Ok(vec![runs.beside(Target::at_least(0.8, 1.0), pipeline::pages)])
 }
 
 /// Of each 20 pages two change places with each other: other ones every day.
@@ -56,7 +52,7 @@ fn swap_pages(path: &Path, page: usize, day: u64) -> Result<()> {
 }
 
 /// Zeros that were written, no holes: they are read, and that is all.
-pub fn zeros(bench: &mut Workbench) -> Result<Vec<Pending>> {
+pub fn zeros(bench: &mut Workbench) -> Result<Vec<Row>> {
     let path = bench.folder().join("zeros.bin");
     let mut file = File::create(&path)?;
     let zeros = vec![0; BUFFER];
@@ -64,16 +60,11 @@ pub fn zeros(bench: &mut Workbench) -> Result<Vec<Pending>> {
         file.write_all(&zeros)?;
     }
     file.sync_all()?;
-    let run = bench.first_full(RUNS, &path, LEVEL)?;
-    let backup = Backup::new(bench, "zeros, first full", run, LEVEL);
-    std::fs::remove_file(path)?;
-    Ok(backup.beside(Target::NONE, |limits, _| {
-        Model::default().stage("read", limits.read, 1.0).cap("read", limits.read_all, 1.0)
-    }))
+    first_full(bench, "zeros, first full", &path, pipeline::zeros)
 }
 
-/// What is compressed or encrypted already, half as much as the store. The stages are measured on these bytes.
-pub fn incompressible(bench: &mut Workbench) -> Result<Vec<Pending>> {
+/// What is compressed or encrypted already, half as much as the store.
+pub fn incompressible(bench: &mut Workbench) -> Result<Vec<Row>> {
     let path = bench.folder().join("noise.bin");
     let mut file = File::create(&path)?;
     let mut noise = blake3::Hasher::new().finalize_xof();
@@ -83,14 +74,13 @@ pub fn incompressible(bench: &mut Workbench) -> Result<Vec<Pending>> {
         file.write_all(&buffer)?;
     }
     file.sync_all()?;
-    let mut sample = vec![0; 64 << 20];
-    noise.fill(&mut sample);
-    let before = Stages::measure(&sample, bench.page_size())?;
-    let run = bench.first_full(RUNS, &path, LEVEL)?;
-    let stages = Stages::measure(&sample, bench.page_size())?.best_of(&before);
-    let backup = Backup::new(bench, "incompressible CDC file, first full, zstd 1", run, LEVEL);
+    first_full(bench, "incompressible CDC file, first full, zstd 1", &path, pipeline::incompressible)
+}
+
+/// First backups of a file of other bytes than the store's, which is removed then.
+fn first_full(bench: &mut Workbench, what: &str, path: &Path, model: BackupModel) -> Result<Vec<Row>> {
+    let place = bench.place_of_others(path);
+    let runs = Runs::backups(bench, what, &place, LEVEL, &[model], RUNS, |bench| bench.forget_pool())?;
     std::fs::remove_file(path)?;
-    Ok(backup.beside(Target::NONE, move |limits, share| {
-        pipeline::content(limits, &stages, share).stage("write", limits.write, 1.0)
-    }))
+    Ok(vec![runs.beside(Target::NONE, model)])
 }
