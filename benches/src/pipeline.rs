@@ -58,7 +58,7 @@ pub fn content_unchanged(share: &Shares) -> Model {
     cut_and_hashed(Model::default(), share).cap(Stage::ReadAll, 1.0)
 }
 
-/// The same of a page file, where nothing has to be cut.
+/// What all cores read, or hash: page files have no target of this kind.
 pub fn pages_unchanged(share: &Shares) -> Model {
     Model::default().stage(Stage::HashPages, share.data).cap(Stage::ReadAll, 1.0)
 }
