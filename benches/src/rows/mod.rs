@@ -9,6 +9,7 @@ mod kernels;
 mod odd;
 mod restore;
 mod runs;
+mod text;
 
 use crate::Result;
 use crate::gauge::Gauge;
@@ -24,7 +25,7 @@ struct Case {
 }
 
 /// All of them, in the order of the table.
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
     Case { name: "gear-lanes", measure: kernels::gear_lanes },
     Case { name: "gear-aes", measure: kernels::gear_aes },
     Case { name: "guided", measure: kernels::guided },
@@ -39,6 +40,7 @@ const CASES: [Case; 23] = [
     Case { name: "content", measure: content::first },
     Case { name: "content-incremental", measure: content::changed },
     Case { name: "content-unchanged", measure: content::unchanged },
+    Case { name: "text", measure: text::there_and_back },
     Case { name: "moved", measure: odd::moved_pages },
     Case { name: "zeros", measure: odd::zeros },
     Case { name: "incompressible", measure: odd::incompressible },

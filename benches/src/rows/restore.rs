@@ -57,7 +57,7 @@ pub fn full(bench: &mut Workbench) -> Result<Vec<Row>> {
 }
 
 /// Restores of the newest set, whose only file is that of `place`: their rate, and their CPU seconds.
-fn to_a_file(bench: &Workbench, what: &str, place: &Place, model: &Model) -> Result<[Row; 2]> {
+pub(super) fn to_a_file(bench: &Workbench, what: &str, place: &Place, model: &Model) -> Result<[Row; 2]> {
     let runs = Runs::measure(what, place, std::slice::from_ref(model), RUNS, || {
         let (span, report) = bench.restore(&place.input)?;
         Ok(Run { bytes: report.bytes, span, told: () })
