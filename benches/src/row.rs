@@ -28,6 +28,13 @@ impl Target {
         Target { must: Some(must), should: Some(should), at_most: true }
     }
 
+    /// The same with 15 % slack for what must be reached, as on a machine that others use.
+    pub fn slack(self) -> Target {
+        const SLACK: f64 = 0.85;
+        let slack = |must: f64| if self.at_most { must / SLACK } else { must * SLACK };
+        Target { must: self.must.map(slack), ..self }
+    }
+
     fn holds(&self, bound: f64, ratio: f64) -> bool {
         if self.at_most { ratio <= bound } else { ratio >= bound }
     }
@@ -149,6 +156,11 @@ impl Row {
         Row { target, ..self }
     }
 
+    /// With the slack of its target ([`Target::slack`]).
+    pub fn with_slack(self) -> Row {
+        Row { target: self.target.slack(), ..self }
+    }
+
     /// What was reached beside the limit.
     pub fn ratio(&self) -> f64 {
         self.reached / self.limit
@@ -196,5 +208,22 @@ mod tests {
         let (rate, cost) = (Target::at_least(0.8, 1.0), Target::at_most(1.25, 1.1));
         assert_eq!(of(&[9, 1, 8], rate), "8");
         assert_eq!([of(&[9, 1], rate), of(&[9, 1], cost)], ["1", "9"]);
+    }
+
+    #[test]
+    fn slack_lets_a_rate_be_lower_and_a_cost_higher() {
+        let row = |ratio, target: Target| {
+            Row::new("", Unit::Rate, ratio, 1.0, "").target(target).with_slack().verdict()
+        };
+        let (rate, cost) = (Target::at_least(1.0, 1.2), Target::at_most(0.85, 0.5));
+        assert_eq!(
+            [row(0.84, rate), row(0.86, rate), row(1.2, rate)],
+            [Verdict::Miss, Verdict::Ok, Verdict::Good]
+        );
+        assert_eq!(
+            [row(1.01, cost), row(0.99, cost), row(0.5, cost)],
+            [Verdict::Miss, Verdict::Ok, Verdict::Good]
+        );
+        assert_eq!(row(0.0, Target::NONE), Verdict::None);
     }
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [--threads N] [--json] [--save FILE]
+       reel-bench --gate [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [--threads N] [--json]
        reel-bench --linear [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N] [--json] [--save FILE]
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
@@ -20,6 +21,8 @@ usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [
 
 Without a mode: every row of the ratio table on a generated store (default 1G; needs eight times that in FOLDER) beside
 the limits of this machine; with --only those of some cases, whose names --names prints.
+With --gate: the kernels beside their limits on a small store (default 256M), or the cases of --only, in seconds and for a machine
+that others use: only what stays below 0.85 of what it must reach misses, and only when three measurements do.
 With --linear: first backup and next days of a generated stream at two sizes, 4G and --size (default 64G; needs an
 eighth of that in FOLDER), with a bound of 256 MiB: does the time grow as the size does, does the memory not?
 With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
@@ -38,6 +41,7 @@ Exit code 1: a ratio or a peak misses what it must reach.";
 enum Mode {
     #[default]
     Table,
+    Gate,
     Names,
     Linear,
     Rss,
@@ -82,6 +86,7 @@ impl Arguments {
                 "--json" => arguments.json = true,
                 "--save" => arguments.save = Some(value()?.into()),
                 "--names" => arguments.mode = Mode::Names,
+                "--gate" => arguments.mode = Mode::Gate,
                 "--linear" => arguments.mode = Mode::Linear,
                 "--rss" => arguments.mode = Mode::Rss,
                 "--k" => arguments.mode = Mode::K,
@@ -149,6 +154,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let own_folder = || tempfile::Builder::new().prefix("reel-bench-").tempdir_in(&parent);
     match arguments.mode {
         Mode::Table => ratio_table(own_folder()?.path(), cores, arguments),
+        Mode::Gate => gate(own_folder()?.path(), cores, arguments),
         Mode::Names => {
             rows::names().for_each(|name| println!("{name}"));
             Ok(true)
@@ -186,6 +192,13 @@ fn ratio_table(folder: &Path, cores: usize, arguments: &Arguments) -> Result<boo
     let mut bench = Workbench::new(folder, arguments.size_or(1 << 30), cores)?;
     let (limits, rows) = rows::run(&mut bench, &arguments.only, |what| eprintln!("{what} ..."))?;
     print_rows(Some(&limits), &rows, cores, arguments)
+}
+
+/// Gives whether no row misses its target by more than the slack.
+fn gate(folder: &Path, cores: usize, arguments: &Arguments) -> Result<bool> {
+    let mut bench = Workbench::new(folder, arguments.size_or(256 << 20), cores)?;
+    let rows = rows::gate(&mut bench, &arguments.only, |what| eprintln!("{what} ..."))?;
+    print_rows(None, &rows, cores, arguments)
 }
 
 fn print_rows(

@@ -14,7 +14,7 @@ mod text;
 use crate::Result;
 use crate::gauge::Gauge;
 use crate::limits::Limits;
-use crate::row::Row;
+use crate::row::{Row, Verdict};
 use crate::stage::Stage;
 use crate::workbench::Workbench;
 
@@ -51,6 +51,11 @@ const CASES: [Case; 24] = [
     Case { name: "stored", measure: costs::a_day },
     Case { name: "memory", measure: costs::peak_memory },
 ];
+
+/// Cases that take a second or two and hardly depend on how busy the machine is: the gate's.
+const GATED: [&str; 4] = ["gear-lanes", "gear-aes", "guided", "batch"];
+/// Measurements that a row of the gate has before it counts as a miss.
+const ATTEMPTS: usize = 3;
 
 /// What the table of limits has.
 const LIMITS: [Stage; 16] = [
@@ -93,6 +98,38 @@ pub fn run(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) -
     said("limits again");
     limits(bench)?;
     Ok((bench.limits(), rows))
+}
+
+/// Measures the cases of these names, or those whose ratios a busy machine hardly changes, and holds them against the slack
+/// targets of [`crate::row::Target::slack`]. A case with a row that misses is measured again before the row counts.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn gate(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) -> Result<Vec<Row>> {
+    let gated = GATED.map(str::to_owned);
+    let mut rows = Vec::new();
+    for case in chosen(if only.is_empty() { &gated } else { only })? {
+        let mut best: Vec<Row> = Vec::new();
+        for _ in 0..ATTEMPTS {
+            said(case.name);
+            let now = (case.measure)(bench)?.into_iter().map(Row::with_slack);
+            best = if best.is_empty() {
+                now.collect()
+            } else {
+                best.into_iter().zip(now).map(passing).collect()
+            };
+            if best.iter().all(|row| row.verdict() != Verdict::Miss) {
+                break;
+            }
+        }
+        rows.extend(best);
+    }
+    Ok(rows)
+}
+
+/// The first measurement of a row, unless it misses.
+fn passing((first, again): (Row, Row)) -> Row {
+    if first.verdict() == Verdict::Miss { again } else { first }
 }
 
 fn chosen(only: &[String]) -> Result<Vec<&'static Case>> {
