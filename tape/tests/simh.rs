@@ -358,6 +358,31 @@ fn a_full_disk_keeps_the_whole_objects_that_it_took() {
 }
 
 #[test]
+fn a_disk_that_is_full_inside_a_long_block_keeps_those_before() {
+    // Three blocks of 100,010 bytes; the disk is full at each end of what is gathered and around it.
+    for border in (200_020..300_030).step_by(4096).map(|at| at / 4096 * 4096) {
+        for room in [border - 1, border, border + 1] {
+            if !(200_020..300_030).contains(&room) {
+                continue;
+            }
+            let mut tape = SimhTape::over("disk", Disk { room, ..Disk::default() }, false).unwrap();
+            let mut written = Ok(());
+            for object in 0..3 {
+                let block = block(object, 100_002);
+                written = tape.write(&[&block[..128], &block[128..50_000], &block[50_000..]]);
+                assert!(object == 2 || written.is_ok());
+            }
+            let error = written.and_then(|()| tape.flush()).unwrap_err();
+            assert!(matches!(error, Error::NoSpace { object: 2, .. }), "room for {room}: {error}");
+            assert_eq!(tape.torn_tail().is_some(), room > 200_020);
+            tape.cut_torn_tail(&probe).unwrap();
+            tape.locate(0).unwrap();
+            assert_eq!(survivors(&mut tape), [0, 1], "room for {room}");
+        }
+    }
+}
+
+#[test]
 fn after_a_failed_flush_nothing_more_is_written() {
     let disk = Disk { room: 1000, sync_fails: true, ..Disk::default() };
     let mut tape = SimhTape::over("disk", disk, false).unwrap();

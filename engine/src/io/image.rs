@@ -19,8 +19,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Longest request, which a disk takes as several at once, and how many of them there is room for: one under way, one that
-/// waits, one that is filled. [`memory`](crate::memory) counts them among the medium's buffers.
+/// waits, one that is filled. [`memory`](crate::memory) counts them among the medium's buffers. Shorter ones than `LEAST` are
+/// sent only when they are waited for.
 const REQUEST: usize = 4 << 20;
+const LEAST: usize = 1 << 20;
 const REQUESTS: u16 = 3;
 /// Places and lengths of direct requests are multiples of it.
 const SECTOR: u64 = 4096;
@@ -169,7 +171,7 @@ impl Queue {
             room[..taken].copy_from_slice(&bytes[..taken]);
             *filled += taken;
         }
-        self.start(file);
+        self.start(file, LEAST);
         Ok(taken)
     }
 
@@ -184,9 +186,13 @@ impl Queue {
         self.failed.take().map_or(Ok(()), Err)
     }
 
-    /// Waits until nothing is left.
+    /// Sends what waits, however little, and waits until nothing is left.
     fn finish(&mut self, file: &File) -> io::Result<()> {
-        while self.flying.is_some() {
+        loop {
+            self.start(file, 0);
+            if self.flying.is_none() {
+                break;
+            }
             self.wait(file);
         }
         self.failed.take().map_or(Ok(()), Err)
@@ -201,12 +207,14 @@ impl Queue {
         self.land(file);
     }
 
-    /// Sends what waits, if nothing is under way.
-    fn start(&mut self, file: &File) {
+    /// Sends what waits, if it is at least so much and nothing is under way.
+    fn start(&mut self, file: &File, least: usize) {
         if self.flying.is_some() || self.plainly {
             return;
         }
-        let Some((buffer, filled)) = self.waiting.pop_front() else { return };
+        let Some((buffer, filled)) = self.waiting.pop_front_if(|(_, filled)| *filled >= least) else {
+            return;
+        };
         match self.ring.write(buffer, self.direct.clone(), self.offset, filled, ()) {
             Ok(()) => {
                 self.flying = Some(filled);
@@ -229,7 +237,7 @@ impl Queue {
         self.offset += moved as u64;
         if moved == length {
             self.free.push(buffer);
-            self.start(file);
+            self.start(file, LEAST);
             return;
         }
         // Plain writing takes the rest, or says what is wrong.
@@ -295,6 +303,9 @@ mod tests {
             for round in 1..40 {
                 let to_border = (1 << 20) - model.len() % (1 << 20);
                 append(&mut image, &mut model, &noise(round, to_border));
+                for part in 0..round % 3 {
+                    append(&mut image, &mut model, &noise(round + part, 16 << 10));
+                }
                 for part in 0..round % 5 {
                     append(&mut image, &mut model, &noise(round * part, 1 << 20));
                 }

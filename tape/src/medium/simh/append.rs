@@ -1,4 +1,4 @@
-//! Writing: records and filemarks behind the last object, gathered into large aligned writes.
+//! Writing: records and filemarks behind the last object, in aligned writes; only what fills no whole unit is gathered first.
 
 use std::io::{self, ErrorKind};
 
@@ -7,8 +7,8 @@ use super::item::{WORD, padded};
 use super::{Ahead, SimhTape, Store};
 use crate::error::{Error, Result};
 
-/// Writes end at multiples of this in the file, and are so long but for the first and the last before a flush.
-const WRITE_BYTES: u64 = 1 << 20;
+/// Writes end at multiples of this in the file, but for the last before a flush.
+const UNIT: u64 = 16 << 10;
 
 /// Bytes after which the store is told that they can go to the disk.
 const WRITEBACK_BYTES: u64 = 8 << 20;
@@ -98,26 +98,43 @@ impl<S: Store> SimhTape<S> {
         Ok(())
     }
 
-    fn gather(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            // Above zero: a buffer that reaches the next multiple is written out at once.
-            let room = (WRITE_BYTES - self.length % WRITE_BYTES).saturating_sub(self.pending.len() as u64);
-            let (now, later) = bytes.split_at(bytes.len().min(room as usize));
-            self.pending.extend_from_slice(now);
-            bytes = later;
-            if now.len() as u64 == room {
-                self.drain()?;
-            }
+    /// Takes bytes that come next, and gives to the store what ends at a multiple of the unit.
+    fn gather(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = self.length + self.pending.len() as u64 + bytes.len() as u64;
+        let over = (end % UNIT) as usize;
+        let Some(to_border) = bytes.len().checked_sub(over) else {
+            self.pending.extend_from_slice(bytes);
+            return Ok(());
+        };
+        let (mut now, later) = bytes.split_at(to_border);
+        if !self.pending.is_empty() {
+            // What was gathered goes first, filled up to its border.
+            let room = UNIT - (self.length + self.pending.len() as u64) % UNIT;
+            let (filling, rest) = now.split_at(now.len().min(room as usize));
+            self.pending.extend_from_slice(filling);
+            self.drain()?;
+            now = rest;
         }
+        self.put(now)?;
+        self.pending.extend_from_slice(later);
         Ok(())
     }
 
-    /// Gives what is gathered to the store. If it does not take everything, objects that are not whole in the store are
-    /// forgotten, and what stands of the first of them is a torn tail.
+    /// Gives what is gathered to the store.
     pub(super) fn drain(&mut self) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        let put = self.put(&pending);
+        pending.clear();
+        self.pending = pending;
+        put
+    }
+
+    /// Gives bytes to the store. If it does not take everything, objects that are not whole in the store are forgotten, and
+    /// what stands of the first of them is a torn tail.
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
         let mut done = 0;
         let mut failure = None;
-        while let Some(rest) = self.pending.get(done..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
             match self.store.write_at(self.length, rest) {
                 Ok(0) => failure = Some(ErrorKind::WriteZero.into()),
                 Ok(taken) => {
@@ -129,12 +146,10 @@ impl<S: Store> SimhTape<S> {
                 Err(error) => failure = Some(error),
             }
             if let Some(error) = failure {
-                self.pending.clear();
                 return Err(self.retreat(error));
             }
         }
         if done > 0 {
-            self.pending.clear();
             self.window.clear();
         }
         if self.length.saturating_sub(self.told) >= WRITEBACK_BYTES {
