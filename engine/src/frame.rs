@@ -2,8 +2,9 @@
 
 use crate::digest;
 use crate::error::{Class, Error, Result};
-use reel_tape::layout::frame::{Codec, Frame, MAX_PLAIN};
+use reel_tape::layout::frame::{Codec, Frame, MAX_PLAIN, head_len};
 use reel_tape::layout::segment::ChunkEntry;
+use std::io::Cursor;
 use std::ops::Range;
 use zerocopy::little_endian::U32;
 
@@ -27,12 +28,12 @@ impl Default for Compression {
     }
 }
 
-/// A frame as a record, ready for the medium.
+/// A frame among the records of a piece.
 pub struct EncodedFrame {
-    /// The record.
-    pub record: Vec<u8>,
+    /// Bytes of its record.
+    pub length: u32,
     /// Stored bytes, without heads.
-    pub stored: u64,
+    pub stored: u32,
     /// Index in the segment of its first chunk.
     pub first: u32,
     /// Number of its chunks.
@@ -46,7 +47,6 @@ pub struct FrameEncoder {
     places: Vec<Range<usize>>,
     lengths: Vec<U32>,
     plain: Vec<u8>,
-    packed: Vec<u8>,
 }
 
 impl FrameEncoder {
@@ -64,12 +64,11 @@ impl FrameEncoder {
             places: Vec::new(),
             lengths: Vec::new(),
             plain: Vec::with_capacity(MAX_PLAIN),
-            packed: Vec::with_capacity(MAX_PLAIN + MAX_PLAIN / 128),
         })
     }
 
     /// Makes frames of the chunks at these places in `bytes`, the new ones of a piece in claim order, which are numbered from
-    /// `first`. Neighbours are compressed where they are; others are copied together.
+    /// `first`, and appends their records to `records`. Neighbours are compressed where they are; others are copied together.
     pub fn encode(
         &mut self,
         set: u32,
@@ -77,12 +76,13 @@ impl FrameEncoder {
         mut first: u32,
         bytes: &[u8],
         chunks: impl Iterator<Item = Range<usize>>,
+        records: &mut Vec<u8>,
     ) -> Result<Vec<EncodedFrame>> {
         let mut frames = Vec::new();
         let mut length = 0;
         for chunk in chunks {
             if length > 0 && length + chunk.len() > MAX_PLAIN {
-                frames.push(self.close(set, segment, &mut first, bytes)?);
+                frames.push(self.close(set, segment, &mut first, bytes, records)?);
                 length = 0;
             }
             length += chunk.len();
@@ -93,49 +93,62 @@ impl FrameEncoder {
             }
         }
         if length > 0 {
-            frames.push(self.close(set, segment, &mut first, bytes)?);
+            frames.push(self.close(set, segment, &mut first, bytes, records)?);
         }
         Ok(frames)
     }
 
-    fn close(&mut self, set: u32, segment: u32, first: &mut u32, bytes: &[u8]) -> Result<EncodedFrame> {
-        let plain = match &self.places[..] {
-            [place] => &bytes[place.clone()],
-            places => {
-                self.plain.clear();
-                places.iter().for_each(|place| self.plain.extend_from_slice(&bytes[place.clone()]));
-                &self.plain
-            }
-        };
-        let mut codec = Codec::None;
-        if let Some(compressor) = &mut self.compressor {
-            self.packed.clear();
-            compressor
-                .compress_to_buffer(plain, &mut self.packed)
-                .map_err(|e| Error::io("zstd", "cannot compress a frame", e))?;
-            // Above 97 % a restore is better off without the decoder (performance.md 2.6).
-            if self.packed.len() * 100 <= plain.len() * 97 {
-                codec = Codec::Zstd;
-            }
-        }
-        let stored = if codec == Codec::Zstd { &self.packed } else { plain };
-        let frame = Frame {
-            set,
-            segment,
-            first: *first,
-            codec,
-            digest: digest::of(stored),
-            lengths: &self.lengths,
-            stored,
-        };
-        let mut record = Vec::with_capacity(stored.len() + 4 * self.lengths.len() + 128);
-        frame.append_record(&mut record);
+    fn close(
+        &mut self,
+        set: u32,
+        segment: u32,
+        first: &mut u32,
+        bytes: &[u8],
+        records: &mut Vec<u8>,
+    ) -> Result<EncodedFrame> {
+        let begin = records.len();
+        let body = begin + head_len(self.lengths.len());
+        records.resize(body, 0);
+        let codec = self.store(bytes, records)?;
+        let (head, stored) = records[begin..].split_at_mut(body - begin);
+        let digest = digest::of(stored);
+        let frame = Frame { set, segment, first: *first, codec, digest, lengths: &self.lengths, stored };
+        frame.write_head(head);
         let count = self.lengths.len() as u32;
-        let encoded = EncodedFrame { record, stored: stored.len() as u64, first: *first, count };
+        let stored = stored.len() as u32;
+        let encoded = EncodedFrame { length: (records.len() - begin) as u32, stored, first: *first, count };
         *first += count;
         self.places.clear();
         self.lengths.clear();
         Ok(encoded)
+    }
+
+    /// Appends the frame's stored bytes to `records`, where they stay.
+    fn store(&mut self, bytes: &[u8], records: &mut Vec<u8>) -> Result<Codec> {
+        if let Some(compressor) = &mut self.compressor {
+            let plain = match &self.places[..] {
+                [place] => &bytes[place.clone()],
+                places => {
+                    self.plain.clear();
+                    places.iter().for_each(|place| self.plain.extend_from_slice(&bytes[place.clone()]));
+                    &self.plain
+                }
+            };
+            let begin = records.len();
+            records.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+            let mut behind = Cursor::new(&mut *records);
+            behind.set_position(begin as u64);
+            let packed = compressor
+                .compress_to_buffer(plain, &mut behind)
+                .map_err(|e| Error::io("zstd", "cannot compress a frame", e))?;
+            // Above 97 % a restore is better off without the decoder (performance.md 2.6).
+            if packed * 100 <= plain.len() * 97 {
+                return Ok(Codec::Zstd);
+            }
+            records.truncate(begin);
+        }
+        self.places.iter().for_each(|place| records.extend_from_slice(&bytes[place.clone()]));
+        Ok(Codec::None)
     }
 }
 
@@ -224,22 +237,29 @@ mod tests {
             let bytes: Vec<u8> = (0..31u8).flat_map(|i| vec![i; 30_000]).collect();
             let places = (28..31).chain(0..27).map(|i| i * 30_000..(i + 1) * 30_000);
             let mut encoder = FrameEncoder::new(compression).unwrap();
-            let frames = encoder.encode(1, 2, 5, &bytes, places.clone()).unwrap();
+            // Behind what is there already.
+            let mut records = vec![7; 99];
+            let frames = encoder.encode(1, 2, 5, &bytes, places.clone(), &mut records).unwrap();
             assert_eq!(
                 frames.iter().map(|f| (f.first, f.count)).collect::<Vec<_>>(),
                 [(5, 8), (13, 8), (21, 8), (29, 6)]
             );
             let mut decoder = FrameDecoder::new().unwrap();
             let mut all = Vec::new();
+            let mut rest = &records[99..];
             for encoded in &frames {
-                let header = RecordHeader::decode(&encoded.record).unwrap();
+                let (record, later) = rest.split_at(encoded.length as usize);
+                rest = later;
+                let header = RecordHeader::decode(record).unwrap();
                 let mut plain = Vec::new();
-                let body = header.open(&encoded.record[HEADER_LEN..], &mut plain).unwrap();
+                let body = header.open(&record[HEADER_LEN..], &mut plain).unwrap();
                 let frame = Frame::decode(body).unwrap();
+                assert_eq!(frame.stored.len(), encoded.stored as usize);
                 all.extend_from_slice(decoder.decode(&frame).unwrap());
                 let wrong = Frame { digest: [0; 32], ..frame };
                 assert_eq!(decoder.decode(&wrong).unwrap_err().class(), Class::Checksum);
             }
+            assert!(rest.is_empty());
             assert_eq!(all, places.flat_map(|place| bytes[place].to_vec()).collect::<Vec<_>>());
         }
     }

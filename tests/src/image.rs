@@ -164,7 +164,7 @@ impl Image {
             let first_record = begin.filter(|b| *b < payload.len()).map_or(NO_RECORD, |b| b as u32);
             let header = self.header(object).expect("it was chosen by its header");
             let header = BlockHeader { first_record, payload: payload.len() as u32, ..header };
-            self.objects[object] = Object::Block([&header.encode(payload)[..], payload].concat());
+            self.objects[object] = Object::Block([&header.encode(&[payload])[..], payload].concat());
         }
     }
 }

@@ -178,7 +178,7 @@ fn assert_recognised(image: &Image, small: &Small, object: usize, why: &str) {
 /// The block with another header, its CRC made right.
 fn reheaded(block: &[u8], change: impl FnOnce(BlockHeader) -> BlockHeader) -> Object {
     let (header, payload) = BlockHeader::decode(block).unwrap();
-    Object::Block([&change(header).encode(payload)[..], payload].concat())
+    Object::Block([&change(header).encode(&[payload])[..], payload].concat())
 }
 
 #[test]

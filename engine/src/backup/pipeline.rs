@@ -22,6 +22,8 @@ struct Shared<'a> {
     pieces: Mutex<Pieces<'a>>,
     turns: Mutex<Turns>,
     turned: Condvar,
+    /// Memory of records that were written, for the next ones.
+    spare: Mutex<Vec<Vec<u8>>>,
     set: u32,
     gear: Gear<'static>,
     compression: Compression,
@@ -73,6 +75,7 @@ pub fn run<'a>(
         pieces: Mutex::new(pieces),
         turns: Mutex::new(Turns { handovers: BTreeMap::new(), claim, claims: 0, written: 0, stopped: None }),
         turned: Condvar::new(),
+        spare: Mutex::default(),
         set,
         compression,
         window: workers as u64 + 2,
@@ -123,6 +126,10 @@ impl Shared<'_> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stop(&self, why: Stop) {
         let mut turns = self.turns();
         if turns.stopped.is_none() {
@@ -158,8 +165,12 @@ impl Shared<'_> {
                 let chunk = &cut.chunks[*at];
                 chunk.at..chunk.at + chunk.length as usize
             });
-            let frames = encoder.encode(self.set, claimed.segment, claimed.first, &cut.piece.buffer, new)?;
-            let done = PieceDone::new(&mut cut, claimed, frames)?;
+            let mut records = self.spare().pop().unwrap_or_default();
+            records.clear();
+            let bytes = &cut.piece.buffer;
+            let frames =
+                encoder.encode(self.set, claimed.segment, claimed.first, bytes, new, &mut records)?;
+            let done = PieceDone::new(&mut cut, claimed, records, frames)?;
             self.monitor.counters().done.fetch_add(done.bytes, Ordering::Relaxed);
             if sender.send(done).is_err() {
                 return Ok(());
@@ -204,7 +215,8 @@ impl Shared<'_> {
         for done in receiver {
             early.insert(done.number, done);
             while let Some(done) = early.remove(&next) {
-                writer.piece(done)?;
+                let records = writer.piece(done)?;
+                self.spare().push(records);
                 next += 1;
                 self.turns().written = next;
                 self.turned.notify_all();

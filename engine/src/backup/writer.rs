@@ -40,6 +40,8 @@ pub struct PieceDone {
     claimed: Claimed,
     members: Vec<MemberDone>,
     entries: Vec<ChunkEntry>,
+    /// The records of its frames, one behind the other.
+    records: Vec<u8>,
     frames: Vec<EncodedFrame>,
     zero_bytes: u64,
     hole_bytes: u64,
@@ -48,12 +50,18 @@ pub struct PieceDone {
 impl PieceDone {
     /// Puts together what the worker found out of a claimed piece. Asks the sources of ended streams whether they changed: by
     /// now all their bytes were read.
-    pub fn new(cut: &mut CutPiece, claimed: Claimed, frames: Vec<EncodedFrame>) -> Result<Self> {
+    pub fn new(
+        cut: &mut CutPiece,
+        claimed: Claimed,
+        records: Vec<u8>,
+        frames: Vec<EncodedFrame>,
+    ) -> Result<Self> {
         let mut done = PieceDone {
             number: cut.piece.number,
             bytes: 0,
             members: Vec::with_capacity(cut.piece.members.len()),
             entries: Vec::with_capacity(claimed.new.len()),
+            records,
             frames,
             zero_bytes: 0,
             hole_bytes: 0,
@@ -146,9 +154,10 @@ impl Writer {
         self.tape.stored()
     }
 
-    /// Writes the next piece.
-    pub fn piece(&mut self, done: PieceDone) -> Result<()> {
-        let PieceDone { claimed, members, entries, frames, zero_bytes, hole_bytes, bytes, .. } = done;
+    /// Writes the next piece, and gives back the memory of its records.
+    pub fn piece(&mut self, done: PieceDone) -> Result<Vec<u8>> {
+        let PieceDone { claimed, members, entries, records, frames, zero_bytes, hole_bytes, bytes, .. } =
+            done;
         self.segment.segment = claimed.segment;
         self.segment.input += claimed.input;
         self.report.input_bytes += bytes;
@@ -159,18 +168,19 @@ impl Writer {
         self.report.new_chunks += entries.len() as u64;
         self.report.duplicate_bytes += claimed.input - new;
         self.segment.chunks.extend(entries);
-        for frame in frames {
-            let place = self.tape.frame(&frame.record, frame.stored)?;
-            let entry = FrameEntry::new(frame.first, frame.count, place, frame.record.len() as u32);
-            self.segment.frames.push(entry);
-        }
+        let stored = frames.iter().map(|frame| u64::from(frame.stored)).sum();
+        let places = self.tape.frames(&records, stored)?;
+        let entries =
+            frames.iter().zip(places).map(|(f, place)| FrameEntry::new(f.first, f.count, place, f.length));
+        self.segment.frames.extend(entries);
         for member in members {
             self.member(member)?;
         }
         if claimed.closes {
             self.close_segment()?;
         }
-        Ok(self.tape.checkpoint_if_due()?)
+        self.tape.checkpoint_if_due()?;
+        Ok(records)
     }
 
     fn member(&mut self, member: MemberDone) -> Result<()> {

@@ -120,8 +120,8 @@ pub struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The header's bytes, with the CRC over them and `payload`.
-    pub fn encode(&self, payload: &[u8]) -> [u8; HEADER_LEN] {
+    /// The header's bytes, with the CRC over them and the payload, which is given in parts.
+    pub fn encode(&self, payload: &[&[u8]]) -> [u8; HEADER_LEN] {
         let raw = RawHeader {
             magic: MAGIC,
             version: VERSION.into(),
@@ -139,7 +139,7 @@ impl BlockHeader {
             part: self.part.into(),
             index: self.index.into(),
             first_record: self.first_record.into(),
-            payload: (payload.len() as u32).into(),
+            payload: (payload.iter().map(|part| part.len()).sum::<usize>() as u32).into(),
             reserved1: 0.into(),
             key: 0.into(),
             stripe: 0.into(),
@@ -147,7 +147,7 @@ impl BlockHeader {
             reserved2: [0; 16],
         };
         let mut bytes: [u8; HEADER_LEN] = zerocopy::transmute!(raw);
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), payload);
+        let crc = payload.iter().fold(crc32c::crc32c(&bytes), |crc, part| crc32c::crc32c_append(crc, part));
         bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_block_reads_back_as_written() {
-        let bytes = [&header().encode(b"abcdef")[..], b"abcdef"].concat();
+        let bytes = [&header().encode(&[b"ab", b"cdef"])[..], b"abcdef"].concat();
         let (read, payload) = BlockHeader::decode(&bytes).unwrap();
         assert_eq!((read, payload), (header(), &b"abcdef"[..]));
         assert_eq!(BlockHeader::sight(&bytes), Some((77, 134)));
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_changed_byte_of_a_block_is_refused() {
-        let good = [&header().encode(b"abcdef")[..], b"abcdef"].concat();
+        let good = [&header().encode(&[b"abcdef"])[..], b"abcdef"].concat();
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x40;

@@ -37,6 +37,11 @@ struct RawFrame {
 const _: () = assert!(size_of::<RawFrame>() == 64);
 const PLAIN_BLAKE3: u8 = 1;
 
+/// Bytes of the record of a frame of so many chunks that stand before the stored ones.
+pub const fn head_len(chunks: usize) -> usize {
+    record::HEADER_LEN + size_of::<RawFrame>() + size_of::<U32>() * chunks
+}
+
 /// A frame: chunks of one segment, compressed together.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
@@ -64,6 +69,14 @@ impl<'a> Frame<'a> {
 
     /// Appends the frame as a record.
     pub fn append_record(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        out.resize(begin + head_len(self.lengths.len()), 0);
+        self.write_head(&mut out[begin..]);
+        out.extend_from_slice(self.stored);
+    }
+
+    /// Writes what stands before the stored bytes in the frame's record: [`head_len`] bytes, with the CRC over all of it.
+    pub fn write_head(&self, head: &mut [u8]) {
         let raw = RawFrame {
             set: self.set.into(),
             segment: self.segment.into(),
@@ -78,7 +91,13 @@ impl<'a> Frame<'a> {
             composite: 0.into(),
             digest: self.digest,
         };
-        record::append_plain(out, RecordKind::Frame, &[raw.as_bytes(), self.lengths.as_bytes(), self.stored]);
+        let header =
+            record::plain_header(RecordKind::Frame, &[raw.as_bytes(), self.lengths.as_bytes(), self.stored]);
+        let (header_place, rest) = head.split_at_mut(header.len());
+        let (raw_place, lengths_place) = rest.split_at_mut(size_of::<RawFrame>());
+        header_place.copy_from_slice(&header);
+        raw_place.copy_from_slice(raw.as_bytes());
+        lengths_place.copy_from_slice(self.lengths.as_bytes());
     }
 
     /// Takes the body of a frame record apart. The digest is not checked here: this crate knows no digests.

@@ -129,7 +129,14 @@ fn record_crc(raw: &RawHeader, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(zeroed.as_bytes()), body)
 }
 
-fn append(out: &mut Vec<u8>, kind: RecordKind, flags: u16, parts: &[&[u8]]) {
+/// Bytes of the record that `bytes` begin with; all of them where that is not whole.
+pub(crate) fn length(bytes: &[u8]) -> usize {
+    let length = RecordHeader::decode(bytes).map_or(bytes.len(), |header| HEADER_LEN + header.body);
+    length.min(bytes.len())
+}
+
+/// The header of a record whose body is these parts, with the CRC over both.
+fn header(kind: RecordKind, flags: u16, parts: &[&[u8]]) -> RawHeader {
     let length = parts.iter().map(|p| p.len()).sum::<usize>();
     assert!(length <= MAX_BODY, "a record of {length} bytes is longer than the format allows");
     let mut raw = RawHeader {
@@ -144,7 +151,16 @@ fn append(out: &mut Vec<u8>, kind: RecordKind, flags: u16, parts: &[&[u8]]) {
         crc = crc32c::crc32c_append(crc, part);
     }
     raw.crc = crc.into();
-    out.extend_from_slice(raw.as_bytes());
+    raw
+}
+
+/// The header of a record whose body is stored as it is: these parts, one behind the other.
+pub(super) fn plain_header(kind: RecordKind, parts: &[&[u8]]) -> [u8; HEADER_LEN] {
+    zerocopy::transmute!(header(kind, 0, parts))
+}
+
+fn append(out: &mut Vec<u8>, kind: RecordKind, flags: u16, parts: &[&[u8]]) {
+    out.extend_from_slice(header(kind, flags, parts).as_bytes());
     for part in parts {
         out.extend_from_slice(part);
     }

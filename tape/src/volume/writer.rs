@@ -30,7 +30,7 @@ pub fn write_labels(medium: &mut dyn Medium, label: &Label, session: u64) -> Res
         first_record: 0,
         payload: payload.len() as u32,
     };
-    medium.write(&[&header.encode(&payload), &payload])?;
+    medium.write(&[&header.encode(&[&payload]), &payload])?;
     medium.write_filemark()?;
     medium.flush()
 }
@@ -129,17 +129,15 @@ impl SetWriter {
         self.stored
     }
 
-    /// Appends one frame record and tells where it begins. `stored` are its stored bytes, without heads.
-    pub fn frame(&mut self, record: &[u8], stored: u64) -> Result<Place> {
-        let place =
-            Place { part: self.head.part, index: self.next_index(), offset: self.data.payload.len() as u32 };
+    /// Appends frame records, one behind the other, and tells where each of them begins. `stored` are their stored bytes,
+    /// without heads. Only what does not fill a block is copied.
+    pub fn frames(&mut self, records: &[u8], stored: u64) -> Result<Vec<Place>> {
         let mut data = std::mem::replace(&mut self.data, Filling::new(BlockKind::Data));
-        let appended = self.append(&mut data, record);
+        let places = self.append(&mut data, records);
         self.data = data;
-        appended?;
         self.stored += stored;
         self.since_checkpoint += stored;
-        Ok(place)
+        places
     }
 
     /// Hands over the metadata of a closed segment: its record (none without new chunks) and the fragments records of its input.
@@ -206,37 +204,45 @@ impl SetWriter {
         Ok(self.medium)
     }
 
-    /// Appends one record, writing each block that it fills.
-    fn append(&mut self, filling: &mut Filling, record: &[u8]) -> Result<()> {
-        if filling.first_record == NO_RECORD {
-            filling.first_record = filling.payload.len() as u32;
-        }
+    /// Appends whole records, writing each block that they fill, and tells where each of them begins.
+    fn append(&mut self, filling: &mut Filling, records: &[u8]) -> Result<Vec<Place>> {
         if filling.kind == BlockKind::Data {
-            self.appended += record.len() as u64;
+            self.appended += records.len() as u64;
         }
-        let mut rest = record;
-        while !rest.is_empty() {
-            let room = self.capacity - filling.payload.len();
-            let (now, later) = rest.split_at(room.min(rest.len()));
-            filling.payload.extend_from_slice(now);
-            rest = later;
-            if filling.payload.len() == self.capacity {
-                self.emit_rest(filling)?;
+        let mut places = Vec::new();
+        // What is in no written block yet, and where in it the next record begins.
+        let (mut rest, mut next) = (records, 0);
+        while next < rest.len() {
+            let offset = (filling.payload.len() + next) as u32;
+            places.push(Place { part: self.head.part, index: self.next_index(), offset });
+            if filling.first_record == NO_RECORD {
+                filling.first_record = offset;
+            }
+            next += record::length(&rest[next..]);
+            while filling.payload.len() + next >= self.capacity {
+                let (now, later) = rest.split_at(self.capacity - filling.payload.len());
+                self.emit(filling, now)?;
+                (rest, next) = (later, next - now.len());
                 if filling.kind == BlockKind::Data {
                     self.write_waiting()?;
                 }
             }
         }
-        Ok(())
+        filling.payload.extend_from_slice(rest);
+        Ok(places)
     }
 
     /// Writes what a filling holds, if anything.
     fn emit_rest(&mut self, filling: &mut Filling) -> Result<()> {
-        if filling.payload.is_empty() {
-            return Ok(());
-        }
+        if filling.payload.is_empty() { Ok(()) } else { self.emit(filling, &[]) }
+    }
+
+    /// Writes a block of what a filling holds and `more`.
+    fn emit(&mut self, filling: &mut Filling, more: &[u8]) -> Result<()> {
+        let payload = [&filling.payload[..], more];
+        let length = filling.payload.len() + more.len();
         if filling.kind == BlockKind::Data {
-            self.emitted += filling.payload.len() as u64;
+            self.emitted += length as u64;
         }
         let object = self.medium.position();
         let Ok(index) = u32::try_from(object - self.header_object) else {
@@ -256,9 +262,9 @@ impl SetWriter {
             part: self.head.part,
             index,
             first_record: filling.first_record,
-            payload: filling.payload.len() as u32,
+            payload: length as u32,
         };
-        self.medium.write(&[&header.encode(&filling.payload), &filling.payload])?;
+        self.medium.write(&[&header.encode(&payload), payload[0], payload[1]])?;
         filling.payload.clear();
         filling.first_record = NO_RECORD;
         Ok(())
@@ -279,13 +285,7 @@ impl SetWriter {
     /// Writes whole records into blocks of their own.
     fn write_run(&mut self, kind: BlockKind, records: &[u8]) -> Result<()> {
         let mut filling = Filling::new(kind);
-        let mut rest = records;
-        while !rest.is_empty() {
-            let body = record::RecordHeader::decode(rest).map_or(rest.len(), |h| h.body + record::HEADER_LEN);
-            let (one, later) = rest.split_at(body.min(rest.len()));
-            self.append(&mut filling, one)?;
-            rest = later;
-        }
+        self.append(&mut filling, records)?;
         self.emit_rest(&mut filling)
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn write_labels(medium: &mut dyn Medium, run: &OracleRun) -> Result<(
         first_record: 0,
         payload: payload.len() as u32,
     };
-    medium.write(&[&header.encode(&payload), &payload])?;
+    medium.write(&[&header.encode(&[&payload]), &payload])?;
     medium.write_filemark()?;
     Ok(medium.flush()?)
 }
@@ -141,7 +141,7 @@ impl<'a> Blocks<'a> {
             first_record: first_record.map_or(NO_RECORD, |first| first as u32),
             payload: payload.len() as u32,
         };
-        Ok(self.medium.write(&[&header.encode(payload), payload])?)
+        Ok(self.medium.write(&[&header.encode(&[payload]), payload])?)
     }
 
     fn capacity(&self) -> usize {
