@@ -34,7 +34,7 @@ pub enum Kind {
 /// A chunk of a piece.
 #[derive(Debug, Clone, Copy)]
 pub struct Chunk {
-    /// Where its bytes begin in the piece's buffer.
+    /// Where its bytes begin in the piece's buffer. Those of a chunk that the previous recipe names may be gone from there.
     pub at: usize,
     /// Its length in bytes.
     pub length: u32,
@@ -57,25 +57,32 @@ pub struct CutPiece {
 /// Bytes that are read at once: whole units of any size, few enough to be hashed while the cache still holds them.
 const STEP: usize = 512 << 10;
 
-/// Reads `length` bytes from `offset` of a source into `buffer`, and shows `taken` after each step all that is there by then.
+/// Reads `length` bytes from `offset` of a source into `buffer`, and shows `taken` after each step all that is kept by then, and
+/// where in it the step begins. Where `taken` gives no for an answer, the step is not kept: the next one is read over it, which
+/// the nearest cache still holds.
 pub fn read_in_steps(
     source: &dyn PositionedRead,
     offset: u64,
     length: u64,
     buffer: &mut Vec<u8>,
-    mut taken: impl FnMut(&[u8]),
+    mut taken: impl FnMut(&[u8], usize) -> bool,
 ) -> Result<()> {
     // What stands in the buffer is overwritten; to clear it first would cost as much as to read.
-    buffer.resize(length as usize, 0);
-    let mut end = 0;
-    while end < buffer.len() {
-        let begin = end;
-        end = buffer.len().min(begin + STEP);
-        let step = &mut buffer[begin..end];
-        let got = source.read_at(step, offset + begin as u64)?;
+    buffer.truncate(length as usize);
+    let (mut read, mut kept) = (0, 0);
+    while read < length {
+        let step = (length - read).min(STEP as u64);
+        let end = kept + step as usize;
+        if buffer.len() < end {
+            buffer.resize(end, 0);
+        }
+        let got = source.read_at(&mut buffer[kept..end], offset + read)?;
         // A file that became shorter meanwhile: zeros, and reported as a change.
-        step[got..].fill(0);
-        taken(&buffer[..end]);
+        buffer[kept + got..end].fill(0);
+        read += step;
+        if taken(&buffer[..end], kept) {
+            kept = end;
+        }
     }
     Ok(())
 }
@@ -98,8 +105,11 @@ pub fn cut(mut piece: Piece, gear: &Gear) -> Result<CutPiece> {
             }
             Bytes::Nothing => cutter.cut(member.length, 0, None, &mut chunks),
             Bytes::There(source) => {
-                read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes| {
-                    cutter.cut(bytes.len() as u64, 0, Some(bytes), &mut chunks);
+                read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes, begin| {
+                    let (step, first) = (&bytes[begin..], chunks.len());
+                    cutter.cut(step.len() as u64, begin, Some(step), &mut chunks);
+                    // Of what the previous recipe names, and of nothing, the bytes are not wanted any more.
+                    chunks[first..].iter().any(|chunk| matches!(chunk.kind, Kind::Data { name: None, .. }))
                 })?;
             }
         }
@@ -138,22 +148,24 @@ impl<'a> Cutter<'a> {
         }
     }
 
-    /// Finds the chunks up to `end`, a border of units or the member's end. `bytes` are those of the member up to there, which
-    /// begin at `base` in the piece's buffer; `None` where it is a hole.
-    fn cut(&mut self, end: u64, base: usize, bytes: Option<&[u8]>, chunks: &mut Vec<Chunk>) {
+    /// Finds the chunks of the next `length` bytes, up to a border of units or the member's end. They are `bytes`, and begin at
+    /// `base` in the piece's buffer; `None` where they are a hole.
+    fn cut(&mut self, length: u64, base: usize, bytes: Option<&[u8]>, chunks: &mut Vec<Chunk>) {
         let member = self.member;
+        let begin = self.done;
+        let end = begin + length;
         if let (Some(page), Some(bytes)) = (member.shape.ese_page(), bytes) {
-            self.tally.check(&bytes[self.done as usize..], member.offset + self.done, page);
+            self.tally.check(bytes, member.offset + begin, page);
         }
         // Units are equal, and hashed together; other chunks are hashed while the nearest cache holds them.
         let batch = if matches!(member.cuts, Cuts::Pages(_)) { STEP as u64 } else { 1 };
         let mut data = Vec::new();
         while self.done < end {
-            let until = end.min(self.done + batch);
+            let (from, until) = (self.done, end.min(self.done + batch));
             let first = chunks.len();
             data.clear();
             while self.done < until {
-                let at = self.done as usize;
+                let at = (self.done - begin) as usize;
                 let (length, digest) = match &member.cuts {
                     Cuts::Pages(unit) => (*unit, None),
                     _ => self.cuts.next().map_or((u32::MAX, None), |cut| (cut.length, cut.digest)),
@@ -172,7 +184,7 @@ impl<'a> Cutter<'a> {
                 chunks.push(Chunk { at: base + at, length: length as u32, kind });
                 self.done += length;
             }
-            self.digest(&mut chunks[first..], base, &data);
+            self.digest(&mut chunks[first..], member.offset + from, &data);
         }
     }
 
@@ -181,20 +193,21 @@ impl<'a> Cutter<'a> {
         self.holes.peek().is_some_and(|h| h.start <= offset && offset + length <= h.end)
     }
 
-    /// Gives those of `chunks` that are data their digests, and their names where the previous recipe has them. `data` are their
-    /// bytes, with the digests of those that were hashed when they were cut.
-    fn digest(&mut self, chunks: &mut [Chunk], base: usize, data: &[(&[u8], Option<Digest>)]) {
+    /// Gives those of `chunks`, which begin at `offset` in the stream, that are data their digests, and their names where the
+    /// previous recipe has them. `data` are their bytes, with the digests of those that were hashed when they were cut.
+    fn digest(&mut self, chunks: &mut [Chunk], mut offset: u64, data: &[(&[u8], Option<Digest>)]) {
         let unknown: Vec<&[u8]> = data.iter().filter(|(_, d)| d.is_none()).map(|(chunk, _)| *chunk).collect();
         self.digests.clear();
         digest::of_each(&unknown, &mut self.digests);
         let mut hashed = self.digests.iter();
         let mut digests = data.iter().map(|(_, digest)| digest.or_else(|| hashed.next().copied()));
         for chunk in chunks {
+            let at = offset;
+            offset += u64::from(chunk.length);
             let Kind::Data { digest, name } = &mut chunk.kind else { continue };
             *digest = digests.next().flatten().expect("one for each chunk of data");
-            let offset = self.member.offset + (chunk.at - base) as u64;
-            while self.known.next_if(|k| k.offset < offset).is_some() {}
-            let same = |k: &&&Known| k.offset == offset && k.length == chunk.length && k.digest == *digest;
+            while self.known.next_if(|k| k.offset < at).is_some() {}
+            let same = |k: &&&Known| k.offset == at && k.length == chunk.length && k.digest == *digest;
             *name = self.known.peek().filter(same).map(|k| k.name);
         }
     }
@@ -232,4 +245,45 @@ pub fn part_roots(member: &Member, chunks: &[Chunk]) -> Vec<Digest> {
         }
     }
     roots.finish(member.window.end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source whose bytes end before its length does.
+    struct Shorter(Vec<u8>);
+
+    impl PositionedRead for Shorter {
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
+            let rest = self.0.get(offset as usize..).unwrap_or_default();
+            let got = rest.len().min(buf.len());
+            buf[..got].copy_from_slice(&rest[..got]);
+            Ok(got)
+        }
+    }
+
+    #[test]
+    fn steps_that_are_not_kept_are_read_over_and_what_a_source_lacks_is_zeros() {
+        let bytes: Vec<u8> = (0..5 * STEP).map(|at| 1 + (at / STEP) as u8).collect();
+        let source = Shorter(bytes[..5 * STEP - 100].to_vec());
+        // What a longer piece left there.
+        let mut buffer = vec![9; 6 * STEP];
+        let (mut seen, mut kept) = (Vec::new(), Vec::new());
+        read_in_steps(&source, 10, (5 * STEP - 10) as u64, &mut buffer, |bytes, begin| {
+            assert!(bytes[..begin] == kept);
+            seen.extend_from_slice(&bytes[begin..]);
+            let keeps = seen.len() / STEP % 2 == 1;
+            if keeps {
+                kept.extend_from_slice(&bytes[begin..]);
+            }
+            keeps
+        })
+        .unwrap();
+        let mut expected = bytes[10..].to_vec();
+        let end = expected.len();
+        expected[end - 100..].fill(0);
+        assert!(seen == expected);
+        assert!(buffer.starts_with(&kept) && buffer.len() <= 5 * STEP - 10);
+    }
 }

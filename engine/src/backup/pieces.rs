@@ -89,7 +89,7 @@ pub struct Piece {
     pub number: u64,
     /// The streams that it is made of.
     pub members: Vec<Member>,
-    /// Bytes of the members.
+    /// Bytes of the members; of what its worker reads, those that may be new.
     pub buffer: Vec<u8>,
 }
 

@@ -63,10 +63,11 @@ pub fn scan(piece: &mut Piece, gear: &Gear) -> Result<Option<Chain>> {
     chain.start = guide.first();
     let mut at = chain.start;
     // The guide goes with the reading, while the cache holds the bytes.
-    read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes| {
+    read_in_steps(&**source, member.offset, member.length, &mut piece.buffer, |bytes, _| {
         let is_all = bytes.len() as u64 == member.length;
         let decided = if is_all { starts } else { bytes.len().saturating_sub(gear::MAX) };
         at = guide.cut(bytes, at, decided.min(starts), &mut chain.cuts);
+        true
     })?;
     scan_on(gear, &piece.buffer, at, starts, &mut chain.cuts);
     trail.shift.store(guide.shift(), Ordering::Relaxed);
