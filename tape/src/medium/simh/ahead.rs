@@ -41,6 +41,35 @@ impl ReadAhead {
     }
 }
 
+/// Words ahead of a walk that the store is told of.
+const WORDS: u64 = 32;
+
+/// Follows a walk from word to word. Most blocks of an image are equally long, so its next words stand where the last ones
+/// lead; read one after the other, each would be waited for.
+#[derive(Default)]
+pub(super) struct Strides {
+    /// Where a word was read last, and how far behind the one before.
+    last: u64,
+    stride: u64,
+    /// Last place that the store was told of.
+    told: u64,
+}
+
+impl Strides {
+    /// Takes the place of a word that is read now and gives the places that should be told to the store; nothing unless the
+    /// last two strides were equal.
+    pub(super) fn read(&mut self, now: u64) -> impl Iterator<Item = u64> + use<> {
+        let stride = now.saturating_sub(self.last);
+        let equal = stride == self.stride && stride > 0;
+        (self.last, self.stride) = (now, stride);
+        let told = if equal { self.told.max(now) } else { now };
+        let until = if equal { now.saturating_add(WORDS.saturating_mul(stride)) } else { now };
+        self.told = until;
+        let count = until.saturating_sub(told).checked_div(stride).unwrap_or(0);
+        (1..=count).map(move |number| told + number * stride)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +101,27 @@ mod tests {
             assert!(ahead.read(place..place + BLOCK).is_empty());
         }
         assert!(ahead.read(u64::MAX - 8..u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn words_of_equal_strides_are_told_once_and_early() {
+        let (mut strides, mut told) = (Strides::default(), Vec::new());
+        let step = BLOCK + 8;
+        let mut at = 100;
+        for word in 0..200 {
+            let now: Vec<u64> = strides.read(at).collect();
+            assert!(now.iter().all(|place| *place > at));
+            told.extend(now);
+            assert!(word < 3 || told.contains(&(at + WORDS * step)), "word {word}");
+            at += step;
+        }
+        assert!(told.windows(2).all(|two| two[0] + step == two[1]));
+        // A shorter block: the walk is followed anew from there.
+        at -= step / 2;
+        assert_eq!(strides.read(at).count(), 0);
+        assert_eq!(strides.read(at + step).count(), 0);
+        assert_eq!(strides.read(at + 2 * step).count() as u64, WORDS);
+        assert_eq!(strides.read(u64::MAX - 5).count(), 0);
+        assert_eq!(strides.read(3).count(), 0);
     }
 }

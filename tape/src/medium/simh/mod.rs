@@ -20,7 +20,7 @@ use std::path::Path;
 
 pub use store::Store;
 
-use self::ahead::ReadAhead;
+use self::ahead::{ReadAhead, Strides};
 use self::index::{Index, Place};
 use self::walk::Window;
 use super::{Damage, MAX_BLOCK, Medium, Probe, Read, block_length};
@@ -61,6 +61,7 @@ pub struct SimhTape<S = File> {
     search_from: Option<u64>,
     window: Window,
     read_ahead: ReadAhead,
+    strides: Strides,
     /// What was written and is not in the store yet; stands at `length`.
     pending: Vec<u8>,
     /// Bytes that the store was told about with [`Store::written`].
@@ -178,6 +179,7 @@ impl<S: Store> SimhTape<S> {
             search_from: None,
             window: Window::default(),
             read_ahead: ReadAhead::default(),
+            strides: Strides::default(),
             pending: Vec::new(),
             told: length,
             read_only,

@@ -71,6 +71,11 @@ impl<S: Store> SimhTape<S> {
             return Ok(Some(word));
         }
         let near = offset.abs_diff(self.window.offset) <= NEAR;
+        if !near {
+            for place in self.strides.read(offset).take_while(|place| *place < self.length) {
+                self.store.expected(place, FAR);
+            }
+        }
         let mut bytes = std::mem::take(&mut self.window.bytes);
         bytes.resize(left.min(if near { NEAR } else { FAR }) as usize, 0);
         self.read_bytes(offset, &mut bytes)?;
