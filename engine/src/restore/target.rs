@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes of one stretch after which their way to the disk begins: what waits until the end is waited for.
@@ -26,6 +27,8 @@ const RESERVED: u64 = 1 << 20;
 const OPEN_FILES: usize = 256;
 /// Up to so many files are made durable one by one; more, by their file system.
 const SYNC_ONE_BY_ONE: usize = 64;
+/// Files that are made durable at once: each waits for the disk, and those that wait together share what it does.
+const SYNC_AT_ONCE: usize = 16;
 
 /// The folder that is restored into.
 pub struct Folder {
@@ -153,6 +156,23 @@ impl Folder {
 
 fn sync(path: &Path) -> Result<()> {
     File::open(path).and_then(|f| f.sync_all()).map_err(|e| Error::io(shown(path), "cannot make durable", e))
+}
+
+/// Makes files durable, several at once.
+fn sync_side_by_side(paths: &[&Path]) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sync(path)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..paths.len().min(SYNC_AT_ONCE)).map(|_| scope.spawn(work)).collect();
+        let first = work();
+        let others = threads.into_iter().map(|t| t.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+        others.fold(first, Result::and)
+    })
 }
 
 fn sync_file_system(path: &Path) -> Result<()> {
@@ -317,12 +337,9 @@ impl Files {
         if many {
             sync_file_system(root)?;
         }
-        for file in self.files.values() {
-            if !many || device(&file.temporary) != home {
-                sync(&file.temporary)?;
-            }
-        }
-        Ok(())
+        let alone = self.files.values().filter(|file| !many || device(&file.temporary) != home);
+        let alone: Vec<&Path> = alone.map(|file| &*file.temporary).collect();
+        sync_side_by_side(&alone)
     }
 
     /// Takes a file out: from now on its caller answers for it.
