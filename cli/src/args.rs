@@ -185,13 +185,14 @@ pub enum OnBadPage {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Way {
-    /// Files that are not in the page cache and the image through io_uring, where there is one; else plain
+    /// What is written, and files that are not in the page cache, through io_uring where there is one; else plain
     Auto,
     /// read(2) and write(2)
     Plain,
     /// Direct requests through io_uring, or an error where there is none
     Uring,
-    /// Files through a mapping: only for files that nobody changes, because one that is cut short ends the process
+    /// Plain, but a backup reads files through a mapping: only for files that nobody changes, because one that is cut short
+    /// ends the process
     Mmap,
 }
 
@@ -229,6 +230,9 @@ pub struct Restore {
     /// Most bytes that wait in the temporary folder for their turn on standard output [default: the stream's length]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "stdout")]
     pub spool: Option<u64>,
+    /// How files are written; the result is the same
+    #[arg(long, value_enum, default_value_t = Way::Auto)]
+    pub io: Way,
     #[command(flatten)]
     pub effort: Effort,
     #[command(flatten)]

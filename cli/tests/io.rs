@@ -1,4 +1,4 @@
-//! `--io`: where there is no io_uring, and a run that is killed while it writes through it.
+//! `--io`: where there is no io_uring, and runs that are killed while they write through it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -86,4 +86,55 @@ fn a_run_that_is_killed_leaves_a_beginning_of_its_image_and_the_next_one_goes_on
         fs::remove_dir_all(folder.path().join(&pool)).unwrap();
     }
     assert!(killed > 0 && gone_on > 0, "{killed} killed, {gone_on} went on with what was there");
+}
+
+#[test]
+fn a_restore_is_the_same_with_and_without_io_uring_and_an_error_only_where_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = noise(9_000_001);
+    fs::write(folder.path().join("data"), &data).unwrap();
+    run(reel(folder.path(), &["backup", "--pool", "pool", "data"]), 0);
+    let restore = |to, io, without: bool| {
+        let mut command = reel(folder.path(), &["restore", "--pool", "pool", "--to", to, "--io", io]);
+        if without {
+            command.env("REEL_IO", "without-uring");
+        }
+        command
+    };
+    let refused = run(restore("none", "uring", true), 2);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("io_uring was asked for, but the system does not give it"), "{said}");
+    assert!(!folder.path().join("none").exists());
+    for (to, io, without) in [("auto", "auto", false), ("without", "auto", true), ("plain", "plain", false)] {
+        run(restore(to, io, without), 0);
+        assert!(fs::read(folder.path().join(to).join("data")).unwrap() == data, "{to}");
+    }
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_no_incomplete_file_under_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = noise(120 << 20);
+    fs::write(folder.path().join("data"), &data).unwrap();
+    run(reel(folder.path(), &["backup", "--level=none", "--pool", "pool", "data"]), 0);
+    let mut killed = 0;
+    for milliseconds in [5, 20, 40, 70] {
+        let mut child = reel(folder.path(), &["restore", "--pool", "pool", "--to", "out"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        let was_killed = !child.wait().unwrap().success();
+        killed += u32::from(was_killed);
+        for entry in fs::read_dir(folder.path().join("out")).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_temporary =
+                was_killed && name.starts_with(".reel-") && path.extension().is_some_and(|end| end == "part");
+            assert!(is_temporary || fs::read(&path).unwrap() == data, "{name}");
+        }
+        let _ = fs::remove_dir_all(folder.path().join("out"));
+    }
+    assert!(killed > 0);
 }

@@ -76,6 +76,11 @@ impl Memory {
         usize::try_from((self.bytes / 16).min(32 << 20)).unwrap_or(usize::MAX)
     }
 
+    /// What a restore writes behind its workers: requests that the disk works on, and those that wait for it.
+    pub fn write_behind(self) -> usize {
+        usize::try_from((self.bytes / 16).min(16 << 20)).unwrap_or(usize::MAX)
+    }
+
     /// How many workers fit, of those that are wanted.
     pub fn workers(self, wanted: usize) -> usize {
         let others = BASE + self.tables() as u64 + self.read_ahead() as u64;

@@ -1,6 +1,7 @@
 //! Pools on a real file system, and what goes wrong there: killed runs, full disks, lost caches, two writers.
 
 use reel_engine::backup::{BackupOptions, backup};
+use reel_engine::io::Io;
 use reel_engine::memory::Memory;
 use reel_engine::pool::{Catalogs, Pool, SetStatus, Shelf, shelf};
 use reel_engine::progress::Monitor;
@@ -224,13 +225,29 @@ fn a_full_target_ends_a_restore_and_leaves_nothing_under_a_final_name() {
     let streams = [Stream::file("a", noise(1, 100_000)), Stream::file("b", noise(2, 12 << 20))];
     back_up_on(&on(&pool), &streams, &options(), &Monitor::default()).unwrap();
     let target = mount.0.join("target");
-    let monitor = Monitor::default();
-    let failed = restore(&open(&pool, None), &target, &RestoreOptions::default(), &monitor);
-    let error = failed.unwrap_err();
-    assert_eq!(error.class(), Class::NoSpace, "{error}");
-    assert!(error.sentence().starts_with("cannot reserve its 12582912 bytes of data"), "{error}");
-    assert_eq!(monitor.counters().stored.load(Ordering::Relaxed), 0, "it was known before anything was read");
-    assert_eq!(contents(&target), []);
+    for io in [Io::Plain, Io::Auto] {
+        let monitor = Monitor::default();
+        let options = RestoreOptions { io, ..RestoreOptions::default() };
+        let error = restore(&open(&pool, None), &target, &options, &monitor).unwrap_err();
+        assert_eq!(error.class(), Class::NoSpace, "{error}");
+        assert!(error.sentence().starts_with("cannot reserve its 12582912 bytes of data"), "{error}");
+        let read = monitor.counters().stored.load(Ordering::Relaxed);
+        assert_eq!(read, 0, "it was known before anything was read");
+        assert_eq!(contents(&target), []);
+    }
+
+    // Short files have nothing reserved: the first write that has no room is told.
+    let pool = folder.path().join("short");
+    let name = |number| format!("short-{number}");
+    let streams: Vec<_> = (0..9).map(|n| Stream::file(&name(n), noise(n, 500_000))).collect();
+    back_up_on(&on(&pool), &streams, &options(), &Monitor::default()).unwrap();
+    for io in [Io::Plain, Io::Auto] {
+        let options = RestoreOptions { io, ..RestoreOptions::default() };
+        let error = restore(&open(&pool, None), &target, &options, &Monitor::default()).unwrap_err();
+        assert_eq!(error.class(), Class::NoSpace, "{error}");
+        assert!(error.object().contains("target/short-") && error.position().is_some(), "{error}");
+        assert_eq!(contents(&target), []);
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! Whichever way bytes come from files and go into the image, the image is the same.
+//! Whichever way bytes come from files and go into the image, the image is the same, and so is what is restored from it.
 
 use reel_engine::backup::{BackupOptions, BackupReport, backup, backup_tree};
 use reel_engine::io::{Files, Io};
 use reel_engine::memory::Memory;
-use reel_engine::pool::{MemoryShelf, Shelf, shelf};
+use reel_engine::pool::{Catalogs, MemoryShelf, Pool, Shelf, shelf};
 use reel_engine::progress::Monitor;
+use reel_engine::restore::{RestoreOptions, RestoreReport, restore};
 use reel_engine::source::{Entry, Item, Tree, TreeOptions};
 use reel_tests::memory::{image_of, noise, options};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -208,5 +210,85 @@ fn a_file_system_in_memory_is_read_right_by_every_way() {
         let mut found = vec![0; bytes.len() + 1];
         assert_eq!(source.read(&mut found).unwrap(), bytes.len());
         assert!(found[..bytes.len()] == bytes, "{way:?}");
+    }
+}
+
+/// Restores the newest set of `pool` into a new folder.
+fn restored(pool: &Path, to: &Path, options: RestoreOptions) -> RestoreReport {
+    cool(pool);
+    let pool = Arc::new(Pool::open_shelf(shelf::shelf(pool).unwrap(), None, Catalogs::Cached).unwrap());
+    restore(&pool, to, &options, &Monitor::default()).unwrap()
+}
+
+#[test]
+fn every_way_and_any_number_of_threads_restore_the_same_files() {
+    let test = "every_way_and_any_number_of_threads_restore_the_same_files";
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = ["1/top", "2/top"].map(|name| folder.path().join(name));
+    for (day, top) in [&first, &second].into_iter().enumerate() {
+        make_files(top, day as u64 + 1);
+        for number in 0..300 {
+            write(&top.join(format!("small-{number}")), &noise(number, number as usize * 7));
+        }
+    }
+    let pool = folder.path().join("pool.tap");
+    image([&first, &second], &shelf::shelf(&pool).unwrap(), Io::Plain, 2);
+    let in_memory = tempfile::tempdir_in("/dev/shm").ok();
+    for way in ways(test) {
+        for (threads, place) in [(1, Some(&folder)), (3, Some(&folder)), (2, in_memory.as_ref())] {
+            let Some(place) = place else { continue };
+            let to = place.path().join(format!("{way:?} by {threads} threads"));
+            let options = RestoreOptions { io: way, threads, ..RestoreOptions::default() };
+            let report = restored(&pool, &to, options.clone());
+            assert!(report.damaged.is_empty() && report.issues.is_empty(), "{}: {report:?}", to.display());
+            if threads == 2 {
+                // Once more, over what is there.
+                restored(&pool, &to, RestoreOptions { overwrite: true, ..options });
+            }
+            for entry in fs::read_dir(&second).unwrap() {
+                let path = entry.unwrap().path();
+                let found = to.join("top").join(path.file_name().unwrap());
+                assert!(fs::read(&found).unwrap() == fs::read(&path).unwrap(), "{}", found.display());
+            }
+            let held = fs::metadata(to.join("top/sparse")).unwrap().blocks() * 512;
+            assert!(held < 3 << 20, "{}: {held} bytes of a sparse file", to.display());
+            fs::remove_dir_all(&to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_way_tells_the_same_of_a_damaged_image_and_keeps_the_same_of_its_files() {
+    let test = "every_way_tells_the_same_of_a_damaged_image_and_keeps_the_same_of_its_files";
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path().join("top");
+    make_files(&top, 1);
+    let pool = folder.path().join("pool.tap");
+    image([&top, &top], &shelf::shelf(&pool).unwrap(), Io::Plain, 2);
+    let mut bytes = fs::read(&pool).unwrap();
+    for part in 1..7 {
+        let place = bytes.len() / 8 * part;
+        bytes[place] ^= 1;
+    }
+    fs::write(&pool, bytes).unwrap();
+    let told = |way: Io| {
+        let to = folder.path().join(format!("{way:?}"));
+        let options = RestoreOptions { io: way, keep_partial: true, ..RestoreOptions::default() };
+        let report = restored(&pool, &to, options);
+        let mut files: Vec<_> = fs::read_dir(to.join("top"))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap()))
+            .collect();
+        files.sort();
+        let damaged: Vec<_> = report.damaged.into_iter().map(|d| (d.stream, d.lost, d.why)).collect();
+        (files, damaged)
+    };
+    let expected = told(Io::Plain);
+    assert!(!expected.1.is_empty());
+    for way in ways(test).into_iter().filter(|way| *way != Io::Plain) {
+        let (files, damaged) = told(way);
+        assert_eq!(damaged, expected.1, "{way:?}");
+        assert!(files == expected.0, "{way:?}");
     }
 }

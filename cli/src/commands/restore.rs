@@ -107,6 +107,7 @@ pub fn run(args: &Restore) -> Result<Outcome> {
         keep_partial: args.keep_partial,
         threads: args.effort.threads(),
         memory: args.effort.memory,
+        io: args.io.into(),
         spool: args.spool,
         ..RestoreOptions::default()
     };

@@ -8,15 +8,20 @@
 //! * else: `read(2)`.
 //!
 //! A mapping is never chosen, only asked for.
+//!
+//! What is written goes through `ImageFile`, which grows at its end, or `Outputs`, files that are filled in any order.
 
 mod ahead;
+mod behind;
 mod image;
 mod mmap;
+mod output;
 mod plain;
 mod uring;
 mod warm;
 
 pub(crate) use image::ImageFile;
+pub(crate) use output::{OutputFile, Outputs};
 pub(crate) use plain::{PlainFile, fill};
 
 use crate::error::{Class, Error, Result};
@@ -42,7 +47,8 @@ pub trait PositionedRead: Send + Sync {
 /// Which way bytes take. It never changes what is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Io {
-    /// What a probe of each file chooses: [`Io::Uring`] for cold ones, else [`Io::Plain`].
+    /// For reading what a probe of each file chooses: [`Io::Uring`] for cold ones, else [`Io::Plain`]; for writing
+    /// [`Io::Uring`] where it can be had.
     #[default]
     Auto,
     /// `read(2)` and `write(2)` through the page cache.

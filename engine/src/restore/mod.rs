@@ -12,6 +12,7 @@ pub use report::{DamagedStream, RestoreReport};
 
 use crate::attributes::{ApplyOptions, Attributes, NodeKind};
 use crate::error::{Class, Error, Result};
+use crate::io::{Io, Outputs};
 use crate::memory::Memory;
 use crate::plan::{Plan, StreamPlan, lose};
 use crate::pool::{Catalog, Pool};
@@ -42,6 +43,8 @@ pub struct RestoreOptions {
     pub threads: usize,
     /// Bound on memory.
     pub memory: Memory,
+    /// How files are written; what is in them is the same.
+    pub io: Io,
     /// Most bytes of the spool of an ordered output; `None`: as many as the stream has.
     pub spool: Option<u64>,
     /// Folder of the spool; `None`: the temporary folder.
@@ -57,6 +60,7 @@ impl Default for RestoreOptions {
             keep_partial: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory: Memory::DEFAULT,
+            io: Io::Auto,
             spool: None,
             spool_folder: None,
         }
@@ -75,6 +79,7 @@ pub fn restore(
     options: &RestoreOptions,
     monitor: &Monitor,
 ) -> Result<RestoreReport> {
+    let outputs = Outputs::new(options.io, options.memory)?;
     let catalog = pool.choose(&options.set)?;
     let chosen = Chosen::new(catalog, &options.streams)?;
     let mut plan = Plan::new(pool, catalog, options.memory, |head| chosen.takes(head))?;
@@ -94,7 +99,7 @@ pub fn restore(
         },
         restored: HashSet::new(),
     };
-    let (paths, files) = run.prepare(&plan)?;
+    let (paths, files) = run.prepare(&plan, Files::new(outputs))?;
     let passed = pass::run(pool, &plan, &files, options.threads, options.memory, monitor)?;
     files.sync(to)?;
     run.finish(&plan, &paths, files, passed, &chosen)?;
@@ -119,7 +124,7 @@ struct Restoring<'a> {
 impl Restoring<'_> {
     /// Checks that nothing is in the way, makes folders and temporary files. Gives the path of each stream; `None` where its
     /// name is none.
-    fn prepare(&mut self, plan: &Plan) -> Result<(Vec<Option<PathBuf>>, Files)> {
+    fn prepare(&mut self, plan: &Plan, mut files: Files) -> Result<(Vec<Option<PathBuf>>, Files)> {
         let mut paths = Vec::with_capacity(plan.streams.len());
         for stream in &plan.streams {
             let path = self.folder.path_of(&stream.head.name).ok();
@@ -128,7 +133,6 @@ impl Restoring<'_> {
             }
             paths.push(path);
         }
-        let mut files = Files::new();
         for (target, (stream, path)) in plan.streams.iter().zip(&paths).enumerate() {
             let Some(path) = path else { continue };
             match stream.head.kind {

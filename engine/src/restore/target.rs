@@ -3,23 +3,21 @@
 use super::pass::Sink;
 use crate::attributes::NodeKind;
 use crate::error::{Class, Error, Result};
+use crate::io::{OutputFile, Outputs};
 use crate::source::check_name;
-use rustix::fs::{Advice, CWD, FallocateFlags, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes of one stretch after which their way to the disk begins: what waits until the end is waited for.
-const WRITEBACK: u64 = 8 << 20;
 /// Streams with at least so many bytes of data have their space reserved. Shorter ones come in few writes, for which the file
 /// system finds as good a place by itself.
 const RESERVED: u64 = 1 << 20;
@@ -186,63 +184,13 @@ pub struct TargetFile {
     pub temporary: PathBuf,
     /// Its own name.
     pub path: PathBuf,
+    /// Space for its data is reserved.
+    reserved: bool,
 }
 
-/// An open file, and what was written to it lately.
-struct OpenFile {
-    file: File,
-    lately: Mutex<Lately>,
-}
-
-/// A stretch of a file that is being written, not always from front to back: workers take turns.
-#[derive(Default)]
-struct Lately {
-    range: Range<u64>,
-    bytes: u64,
-}
-
-impl OpenFile {
-    fn new(file: File) -> Arc<OpenFile> {
-        Arc::new(OpenFile { file, lately: Mutex::default() })
-    }
-
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)?;
-        let written = offset..offset + bytes.len() as u64;
-        let full = self.lately.lock().unwrap_or_else(PoisonError::into_inner).add(written);
-        if let Some(range) = full {
-            // Starts the writing of dirty pages without waiting. A refusal changes nothing but speed.
-            let length = NonZeroU64::new(range.end - range.start);
-            let _ = rustix::fs::fadvise(&self.file, range.start, length, Advice::DontNeed);
-        }
-        Ok(())
-    }
-}
-
-impl Lately {
-    /// Adds what was written. Gives the stretch once it is long enough, and begins another. Where writes are scattered there
-    /// is no stretch, and the kernel gathers them better.
-    fn add(&mut self, written: Range<u64>) -> Option<Range<u64>> {
-        let bytes = self.bytes + (written.end - written.start);
-        let joined = match self.bytes {
-            0 => written.clone(),
-            _ => self.range.start.min(written.start)..self.range.end.max(written.end),
-        };
-        if joined.end - joined.start > 4 * WRITEBACK {
-            *self = Lately { bytes: written.end - written.start, range: written };
-            return None;
-        }
-        if bytes >= WRITEBACK {
-            *self = Lately::default();
-            return Some(joined);
-        }
-        *self = Lately { range: joined, bytes };
-        None
-    }
-}
-
-/// Reserves space for ranges of a file: whether there is enough is known before the work begins, and writing costs less.
-fn reserve(file: &File, ranges: &[Range<u64>]) -> io::Result<()> {
+/// Reserves space for ranges of a file: whether there is enough is known before the work begins, and writing costs less. `false`:
+/// its file system cannot.
+fn reserve(file: &File, ranges: &[Range<u64>]) -> io::Result<bool> {
     for range in ranges {
         let length = range.end - range.start;
         let reserved = rustix::io::retry_on_intr(|| {
@@ -252,28 +200,29 @@ fn reserve(file: &File, ranges: &[Range<u64>]) -> io::Result<()> {
             Ok(()) => {}
             Err(full @ (Errno::NOSPC | Errno::DQUOT)) => return Err(full.into()),
             // Not every file system can; writing will tell the rest.
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(false),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The files of a restore, by the stream's place in the plan.
 pub struct Files {
-    files: HashMap<u32, TargetFile>,
+    outputs: Outputs,
+    targets: HashMap<u32, TargetFile>,
     open: Mutex<Open>,
 }
 
 #[derive(Default)]
 struct Open {
-    files: HashMap<u32, Arc<OpenFile>>,
+    files: HashMap<u32, Arc<OutputFile>>,
     order: VecDeque<u32>,
 }
 
 impl Files {
-    /// No files yet.
-    pub fn new() -> Self {
-        Files { files: HashMap::new(), open: Mutex::new(Open::default()) }
+    /// No files yet; they will be written through `outputs`.
+    pub(crate) fn new(outputs: Outputs) -> Self {
+        Files { outputs, targets: HashMap::new(), open: Mutex::new(Open::default()) }
     }
 
     /// Makes the temporary file of a target, with its length, with space for the ranges that will get data and holes elsewhere.
@@ -291,21 +240,24 @@ impl Files {
         folder.make_parents(&path)?;
         let temporary = folder.temporary(&path, target);
         let made = File::options().write(true).create_new(true).open(&temporary).and_then(|file| {
-            self.files.insert(target, TargetFile { temporary: temporary.clone(), path: path.clone() });
+            let (temporary, path) = (temporary.clone(), path.clone());
+            self.targets.insert(target, TargetFile { temporary, path, reserved: false });
             file.set_len(length).map(|()| file)
         });
         let file = made.map_err(|e| Error::io(shown(&path), "cannot make the target file", e))?;
         let bytes: u64 = data.iter().map(|range| range.end - range.start).sum();
-        if bytes >= RESERVED {
-            reserve(&file, data).map_err(|e| {
+        let reserved = bytes >= RESERVED
+            && reserve(&file, data).map_err(|e| {
                 Error::io(shown(&path), &format!("cannot reserve its {bytes} bytes of data"), e)
             })?;
+        if let Some(entry) = self.targets.get_mut(&target) {
+            entry.reserved = reserved;
         }
-        self.keep_open(target, OpenFile::new(file));
+        self.keep_open(target, self.outputs.file(file, path, reserved));
         Ok(())
     }
 
-    fn keep_open(&self, target: u32, file: Arc<OpenFile>) {
+    fn keep_open(&self, target: u32, file: Arc<OutputFile>) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.files.len() >= OPEN_FILES
             && let Some(oldest) = open.order.pop_front()
@@ -316,28 +268,29 @@ impl Files {
         open.order.push_back(target);
     }
 
-    fn file(&self, target: u32) -> Result<Arc<OpenFile>> {
+    fn file(&self, target: u32) -> Result<Arc<OutputFile>> {
         if let Some(file) = self.open.lock().unwrap_or_else(PoisonError::into_inner).files.get(&target) {
             return Ok(file.clone());
         }
-        let Some(entry) = self.files.get(&target) else {
+        let Some(entry) = self.targets.get(&target) else {
             return Err(Error::new(Class::Internal, "restore", format!("no target file {target}")));
         };
         let file = File::options().write(true).open(&entry.temporary);
-        let file =
-            OpenFile::new(file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?);
+        let file = file.map_err(|e| Error::io(shown(&entry.path), "cannot open the target file", e))?;
+        let file = self.outputs.file(file, entry.path.clone(), entry.reserved);
         self.keep_open(target, file.clone());
         Ok(file)
     }
 
     /// Makes the contents of the files durable.
     pub fn sync(&self, root: &Path) -> Result<()> {
+        self.outputs.finish()?;
         let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
-        let (many, home) = (self.files.len() > SYNC_ONE_BY_ONE, device(root));
+        let (many, home) = (self.targets.len() > SYNC_ONE_BY_ONE, device(root));
         if many {
             sync_file_system(root)?;
         }
-        let alone = self.files.values().filter(|file| !many || device(&file.temporary) != home);
+        let alone = self.targets.values().filter(|file| !many || device(&file.temporary) != home);
         let alone: Vec<&Path> = alone.map(|file| &*file.temporary).collect();
         sync_side_by_side(&alone)
     }
@@ -345,24 +298,20 @@ impl Files {
     /// Takes a file out: from now on its caller answers for it.
     pub fn take(&mut self, target: u32) -> Option<TargetFile> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).files.remove(&target);
-        self.files.remove(&target)
+        self.targets.remove(&target)
     }
 }
 
 impl Sink for Files {
     fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()> {
-        let file = self.file(target)?;
-        file.write(bytes, offset).map_err(|e| {
-            let name = self.files.get(&target).map(|f| shown(&f.path)).unwrap_or_default();
-            Error::io(name, "cannot write", e).at(offset)
-        })
+        self.outputs.write(&self.file(target)?, bytes, offset)
     }
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
         // What nobody took is not complete.
-        for file in self.files.values() {
+        for file in self.targets.values() {
             let _ = fs::remove_file(&file.temporary);
         }
     }
@@ -371,16 +320,18 @@ impl Drop for Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::Io;
+    use crate::memory::Memory;
 
     #[test]
     fn space_is_reserved_where_data_come_and_nowhere_else() {
         let folder = tempfile::tempdir().unwrap();
         let target = Folder::open(folder.path(), false, 1).unwrap();
-        let mut files = Files::new();
+        let mut files = Files::new(Outputs::new(Io::Plain, Memory::DEFAULT).unwrap());
         let data = [1 << 20..2 << 20, 6 << 20..7 << 20];
         let path = folder.path().join("a");
         files.make(&target, 0, path, 8 << 20, &data).unwrap();
-        let made = fs::metadata(&files.files[&0].temporary).unwrap();
+        let made = fs::metadata(&files.targets[&0].temporary).unwrap();
         assert_eq!(made.len(), 8 << 20);
         let reserved = made.blocks() * 512;
         assert!((2 << 20..3 << 20).contains(&reserved), "{reserved} bytes are reserved");
@@ -393,18 +344,5 @@ mod tests {
         let pipe = File::from(std::os::fd::OwnedFd::from(pipe));
         assert!(rustix::fs::fallocate(&pipe, FallocateFlags::empty(), 0, 4096).is_err());
         reserve(&pipe, &[0..4096, 8192..12_288]).unwrap();
-    }
-
-    #[test]
-    fn stretches_are_given_once_and_scattered_writes_never() {
-        let mut lately = Lately::default();
-        let step = WRITEBACK / 4;
-        assert_eq!(lately.add(2 * step..3 * step), None);
-        assert_eq!(lately.add(0..step), None);
-        assert_eq!(lately.add(3 * step..4 * step), None);
-        assert_eq!(lately.add(step..2 * step), Some(0..4 * step));
-        for far in 1..100 {
-            assert_eq!(lately.add(far * 5 * WRITEBACK..far * 5 * WRITEBACK + step), None);
-        }
     }
 }
