@@ -21,7 +21,7 @@ use reel_tape::volume::{self, FileSpan, reader};
 pub use shelf::{Access, MemoryShelf, Shelf};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// One volume of a pool.
@@ -50,7 +50,12 @@ pub struct Pool {
     pub damage: Vec<VolumeDamage>,
     sets: BTreeMap<u32, Arc<Catalog>>,
     cache: Option<PathBuf>,
+    /// Media that nobody uses, by volume: to open one again costs a walk over all its blocks.
+    idle: Mutex<Vec<(String, Box<dyn Medium>)>>,
 }
+
+/// Most media that are kept open while nobody uses them.
+const IDLE: usize = 8;
 
 /// The folder under which the catalogs of pools are cached: `$REEL_CACHE`, else the user's cache folder.
 pub fn default_cache() -> Option<PathBuf> {
@@ -112,9 +117,13 @@ impl Pool {
         cache: Option<&Path>,
         catalogs: Catalogs,
     ) -> Result<Option<Pool>> {
-        let mut volumes = Vec::new();
+        let (mut volumes, mut idle) = (Vec::new(), Vec::new());
         for name in shelf.volumes()? {
-            volumes.push(open_volume(&*shelf, name)?);
+            let (volume, medium) = open_volume(&*shelf, name)?;
+            if idle.len() < IDLE {
+                idle.push((volume.name.clone(), medium));
+            }
+            volumes.push(volume);
         }
         volumes.sort_by_key(|v: &Volume| v.label.sequence);
         let Some(first) = volumes.first() else { return Ok(None) };
@@ -127,7 +136,8 @@ impl Pool {
             return Err(Error::new(Class::State, shelf.name(), sentence));
         }
         let cache = cache.map(|base| base.join(uuid.to_string()));
-        let mut pool = Pool { shelf, uuid, name, volumes, damage: Vec::new(), sets: BTreeMap::new(), cache };
+        let (damage, sets, idle) = (Vec::new(), BTreeMap::new(), Mutex::new(idle));
+        let mut pool = Pool { shelf, uuid, name, volumes, damage, sets, cache, idle };
         pool.load_sets(catalogs)?;
         Ok(Some(pool))
     }
@@ -135,13 +145,9 @@ impl Pool {
     fn load_sets(&mut self, catalogs: Catalogs) -> Result<()> {
         let mut damage = Vec::new();
         for volume in &self.volumes {
-            let mut medium: Option<Box<dyn Medium>> = None;
+            let mut medium = self.open_medium(&volume.name)?;
             for file in volume.files.iter().filter(|span| !span.is_empty()) {
-                let medium = match &mut medium {
-                    Some(medium) => &mut **medium,
-                    none => &mut **none.insert(self.open_medium(&volume.name)?),
-                };
-                for (span, header) in sets_in(medium, file, &volume.label)? {
+                for (span, header) in sets_in(&mut *medium, file, &volume.label)? {
                     if header.copy != 0 {
                         continue;
                     }
@@ -149,7 +155,8 @@ impl Pool {
                         (Catalogs::Cached, Some(folder)) => Catalog::open(folder, header.set),
                         _ => None,
                     };
-                    let catalog = match cached.filter(|c| fits(&c.info, volume, &span, &header, medium)) {
+                    let catalog = match cached.filter(|c| fits(&c.info, volume, &span, &header, &mut *medium))
+                    {
                         Some(catalog) => catalog.with_origin(Origin {
                             shelf: self.shelf.clone(),
                             volume: volume.name.clone(),
@@ -160,18 +167,18 @@ impl Pool {
                         None => {
                             let cache = self.cache.as_deref();
                             let from = recover::From { volume: &volume.name, span: &span, header, cache };
-                            recover::catalog(medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
+                            recover::catalog(&mut *medium, &from, catalogs == Catalogs::Scanned, &mut damage)?
                         }
                     };
                     self.sets.insert(catalog.set(), Arc::new(catalog));
                 }
             }
             if catalogs == Catalogs::Scanned {
-                let mut medium = self.open_medium(&volume.name)?;
                 damage.extend(self.passed_over(&*medium, volume));
                 let labels = volume.files.first().map_or(0, |f| f.end);
                 recover::note_damage(&mut *medium, &volume.name, 0..labels, &mut damage)?;
             }
+            self.keep(&volume.name, medium)?;
         }
         damage.sort_by(|a, b| (&a.volume, a.first, a.end).cmp(&(&b.volume, b.first, b.end)));
         self.damage = damage;
@@ -252,11 +259,30 @@ impl Pool {
         self.volumes.iter().find(|v| v.name == catalog.info.volume)
     }
 
-    /// Opens a volume for reading, damage in its container passed over.
+    /// Opens a volume for reading, at its end, damage in its container passed over.
     pub fn open_medium(&self, volume: &str) -> Result<Box<dyn Medium>> {
+        let mut idle = self.idle();
+        if let Some(at) = idle.iter().position(|(name, _)| name == volume) {
+            return Ok(idle.swap_remove(at).1);
+        }
+        drop(idle);
         let mut medium = self.shelf.open(volume, Access::Read)?;
         volume::files(&mut *medium)?;
         Ok(medium)
+    }
+
+    /// Takes back a medium of a volume, for whoever opens that next.
+    fn keep(&self, volume: &str, mut medium: Box<dyn Medium>) -> Result<()> {
+        medium.locate_end()?;
+        let mut idle = self.idle();
+        if idle.len() < IDLE {
+            idle.push((volume.to_owned(), medium));
+        }
+        Ok(())
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(String, Box<dyn Medium>)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -276,16 +302,16 @@ fn fits(
         && info.trailer == recover::read_trailer(medium, span).map(|(_, trailer)| trailer)
 }
 
-fn open_volume(shelf: &dyn Shelf, name: String) -> Result<Volume> {
+/// A volume, and its medium at the end.
+fn open_volume(shelf: &dyn Shelf, name: String) -> Result<(Volume, Box<dyn Medium>)> {
     let mut medium = shelf.open(&name, Access::Read)?;
     let files = volume::files(&mut *medium)?;
-    match reader::read_label(&mut *medium) {
-        Ok(label) => Ok(Volume { name, label, files, label_damaged: false }),
-        Err(error) => match label_from_blocks(&mut *medium)? {
-            Some(label) => Ok(Volume { name, label, files, label_damaged: true }),
-            None => Err(error.into()),
-        },
-    }
+    let (label, label_damaged) = match reader::read_label(&mut *medium) {
+        Ok(label) => (label, false),
+        Err(error) => (label_from_blocks(&mut *medium)?.ok_or(error)?, true),
+    };
+    medium.locate_end()?;
+    Ok((Volume { name, label, files, label_damaged }, medium))
 }
 
 /// What the other blocks tell of a volume whose label block is damaged.
