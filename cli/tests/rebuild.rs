@@ -1,66 +1,11 @@
 //! `reel rebuild` on what the real engine wrote: where the engine recovers, so do we; where it refuses, we do, with its
 //! number.
 
-use serde_json::Value;
+mod cases;
+
+use cases::{ALL, Case, FIXED, cases};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn cases(test: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("REEL_SHARED").map_or_else(beside, PathBuf::from).join("data/ese/cases");
-    if !shared.exists() {
-        eprintln!("skipped: {test}: shared samples absent");
-    }
-    shared.exists().then_some(shared)
-}
-
-/// A case, unpacked.
-struct Case {
-    folder: tempfile::TempDir,
-    name: String,
-}
-
-impl Case {
-    fn open(cases: &Path, name: &str) -> Case {
-        let folder = tempfile::tempdir().unwrap();
-        let packed = fs::read(cases.join(format!("{name}.tar.zst"))).unwrap();
-        let archive = zstd::decode_all(&packed[..]).unwrap();
-        let text =
-            |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|b| *b == 0).next().unwrap()).into_owned();
-        let mut at = 0;
-        while at + 512 <= archive.len() && archive[at] != 0 {
-            let header = &archive[at..at + 512];
-            let len = usize::from_str_radix(text(&header[124..136]).trim(), 8).unwrap();
-            if matches!(header[156], b'0' | 0) {
-                let path = folder.path().join(text(&header[..100]));
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, &archive[at + 512..][..len]).unwrap();
-            }
-            at += 512 + len.next_multiple_of(512);
-        }
-        Case { folder, name: name.to_owned() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(&self.name).join(name)
-    }
-
-    /// Runs `reel rebuild` in the case's folder.
-    fn rebuild(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reel"));
-        command.arg("rebuild").args(args).current_dir(self.folder.path().join(&self.name)).output().unwrap()
-    }
-
-    fn json(&self, code: i32, args: &[&str]) -> Value {
-        let output = self.rebuild(&[args, &["--json"]].concat());
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{}: {args:?}: {err}", self.name);
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{}: {e}: {err}", self.name))
-    }
-}
-
-const ALL: [&str; 6] = ["--base", "base", "--logs", "logs", "--to", "out"];
+use std::path::PathBuf;
 
 #[test]
 fn broken_chains_are_refused_where_the_engine_refuses_them_and_nothing_is_left() {
@@ -108,19 +53,8 @@ fn any_number_of_threads_gives_the_same_databases() {
         let mut made: Vec<Vec<(PathBuf, Vec<u8>)>> = Vec::new();
         for threads in ["1", "2", "7"] {
             let to = format!("out-{threads}");
-            let rest = [
-                "--logs",
-                "logs",
-                "--to",
-                &to,
-                "--threads",
-                threads,
-                "--clock",
-                "1700000000000000000",
-                "--seed",
-                "5",
-            ];
-            case.json(0, &[from, &rest].concat());
+            let rest = ["--logs", "logs", "--to", &to, "--threads", threads];
+            case.json(0, &[from, &rest, &FIXED].concat());
             let mut files: Vec<_> =
                 fs::read_dir(case.path(&to)).unwrap().map(|e| e.unwrap().path()).collect();
             files.sort();

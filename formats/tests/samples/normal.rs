@@ -1,4 +1,5 @@
 //! Pages in the normal form in which the engine gives the same twice (README of the cases, 'How to judge', 2).
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use reel_formats::ese::header::DatabaseHeader;
 use reel_formats::ese::page::checksum::{self, PageState};

@@ -1,4 +1,5 @@
 //! Cases rebuilt in memory.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use crate::case::Case;
 use reel_formats::error::Error;

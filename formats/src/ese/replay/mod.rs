@@ -21,6 +21,7 @@ mod moves;
 mod pages;
 mod pending;
 mod plan;
+mod reached;
 mod redo;
 mod report;
 mod session;
@@ -54,11 +55,6 @@ use finish::End;
 use session::Session;
 use std::collections::{BTreeMap, HashMap};
 use version::Earlier;
-
-const JET_REQUIRED_LOGS_MISSING: i32 = -543;
-const JET_COMMITTED_LOGS_MISSING: i32 = -582;
-const JET_ATTACHED_MISMATCH: i32 = -1216;
-const JET_LOG_SET_MISMATCH: i32 = -539;
 
 /// How a replay is to be done.
 pub struct Options<'h> {
@@ -268,38 +264,5 @@ impl<'h> Replay<'h> {
             })
         });
         CheckReport { databases: databases.collect(), refusal: reached, position: self.position }
-    }
-
-    fn check_reached(&self) -> Result<()> {
-        let last = self.stream.generation().saturating_sub(u32::from(self.stopped));
-        for database in &self.databases {
-            let header = &database.header;
-            let refuse = |found: String, expected: String, jet| {
-                Err(Error::format(&database.name, 300, found, expected).with_jet(jet))
-            };
-            let is_ahead = database.was_ahead && header.state == DatabaseState::CleanShutdown;
-            if !database.was_attached && is_ahead && header.consistent.generation <= last {
-                continue;
-            }
-            if !database.was_attached {
-                let (found, jet) = if Some(header.log_signature) == self.stream.signature() {
-                    ("a database that these logs do not attach".to_owned(), JET_ATTACHED_MISMATCH)
-                } else {
-                    (format!("a database of the logs {}", header.log_signature), JET_LOG_SET_MISMATCH)
-                };
-                return refuse(found, "logs that belong to it".to_owned(), jet);
-            }
-            if database.max_required > last {
-                let found = format!("logs up to generation {last}");
-                let expected = format!("logs up to {}, which the database needs", database.max_required);
-                return refuse(found, expected, JET_REQUIRED_LOGS_MISSING);
-            }
-            if header.max_committed > last && !self.options.allow_loss {
-                let found = format!("logs up to generation {last}");
-                let expected = format!("logs up to {}, which hold committed work", header.max_committed);
-                return refuse(found, expected, JET_COMMITTED_LOGS_MISSING);
-            }
-        }
-        Ok(())
     }
 }
