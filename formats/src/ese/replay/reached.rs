@@ -107,7 +107,7 @@ impl Rebuilt {
         };
         let found = format!("page {pgno} with dbtime {:#x}", dbtime_of(&page));
         let expected = format!(
-            "none above {:#x}, with which the logs end: the end of the last log, which the database needs, is lost",
+            "none above {:#x}, with which the logs end: the last log has lost its end, which the database needs; find another copy of that log, or rebuild from an older base",
             self.dbtime
         );
         let error = Error::format(&self.name, (u64::from(pgno) + 1) * page.len() as u64, found, expected);
