@@ -145,7 +145,7 @@ fn read_volume(
     report: &mut VerifyReport,
     seen: &mut Seen,
 ) -> Result<()> {
-    let mut medium = pool.open_medium(&volume.name)?;
+    let mut medium = pool.walk_medium(volume)?;
     // What opening passed over in the container is damage too.
     report.damage.extend(pool.passed_over(&*medium, volume));
     let feed = Mutex::new(Feed {

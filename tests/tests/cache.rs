@@ -72,13 +72,14 @@ fn whatever_happens_to_the_cache_between_runs_the_image_is_the_same() {
         let (image, _) = run(11, Some(cache.path()), Memory::DEFAULT, between);
         assert!(image == expected, "{what}");
         let names = files(&files(cache.path()).remove(0));
-        let left =
-            names.iter().filter(|name| !["cat", "idx"].iter().any(|e| name.extension() == Some(e.as_ref())));
+        let left = names
+            .iter()
+            .filter(|name| !["cat", "idx", "walk"].iter().any(|e| name.extension() == Some(e.as_ref())));
         assert_eq!(left.count(), 0, "{what}: {names:?}");
     };
     holds("left alone", &|_| {});
     holds("deleted", &|folder| fs::remove_dir_all(folder).unwrap());
-    for ending in ["cat", "idx"] {
+    for ending in ["cat", "idx", "walk"] {
         let of_ending = |folder: &Path| {
             let all = files(folder).into_iter();
             all.filter(|f| f.extension().is_some_and(|e| e == ending)).collect::<Vec<_>>()

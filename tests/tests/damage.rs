@@ -1,8 +1,9 @@
 //! One place of a volume is damaged, and then the next: what is wrong is named, and no wrong byte is ever restored.
 
+use reel_engine::error::Error;
 use reel_engine::memory::Memory;
 use reel_engine::plan::{Extent, Plan, lose};
-use reel_engine::pool::{Catalogs, Pool};
+use reel_engine::pool::{Catalogs, MemoryShelf, Pool};
 use reel_engine::progress::Monitor;
 use reel_engine::restore::{RestoreOptions, restore};
 use reel_engine::verify::verify;
@@ -12,7 +13,9 @@ use reel_tests::image::{Image, Object};
 use reel_tests::memory::{open, restore_and_compare};
 use reel_tests::small::{self, Small};
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,12 +25,44 @@ fn mask(seed: u64, at: usize) -> u8 {
     ((mixed >> 40) % 255) as u8 + 1
 }
 
+/// What an earlier run has told the cache of where the objects of a volume stand: file name and bytes.
+type Walk = (PathBuf, Vec<u8>);
+
+fn walk_of(image: &[u8]) -> Walk {
+    let cache = tempfile::tempdir().unwrap();
+    let shelf = Arc::new(MemoryShelf::with_image(image.to_vec()));
+    let pool = Pool::open_shelf(shelf, Some(cache.path()), Catalogs::Cached).unwrap();
+    let folder = PathBuf::from(pool.uuid.to_string());
+    let names = fs::read_dir(cache.path().join(&folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut walks = names.filter(|name| name.to_string_lossy().ends_with(".walk"));
+    let name = folder.join(walks.next().expect("opening a pool keeps the walk over its volume"));
+    let bytes = fs::read(cache.path().join(&name)).unwrap();
+    (name, bytes)
+}
+
+/// Opens the pool on an image with nothing in its cache, or a walk alone.
+fn open_knowing(image: Vec<u8>, walk: Option<&Walk>) -> Result<Arc<Pool>, Error> {
+    let Some((name, bytes)) = walk else { return open(image, Catalogs::Cached) };
+    let cache = tempfile::tempdir().unwrap();
+    let file = cache.path().join(name);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, bytes).unwrap();
+    let shelf = Arc::new(MemoryShelf::with_image(image));
+    Pool::open_shelf(shelf, Some(cache.path()), Catalogs::Cached).map(Arc::new)
+}
+
 /// One byte of the volume is changed: what happens is said in a word, or what should not have is an error.
-fn judge(small: &Small, ranges: &[Range<usize>], at: usize, mask: u8) -> Result<&'static str, String> {
+fn judge(
+    small: &Small,
+    walk: Option<&Walk>,
+    ranges: &[Range<usize>],
+    at: usize,
+    mask: u8,
+) -> Result<&'static str, String> {
     let mut image = small.image.clone();
     image[at] ^= mask;
     let object = ranges.iter().position(|r| r.contains(&at)).expect("every byte belongs to an object") as u64;
-    let pool = match open(image, Catalogs::Cached) {
+    let pool = match open_knowing(image, walk) {
         Ok(pool) => pool,
         Err(error) if error.object().contains("memory") => return Ok("not opened"),
         Err(error) => return Err(format!("opening does not name the volume: {error}")),
@@ -58,6 +93,16 @@ fn judge(small: &Small, ranges: &[Range<usize>], at: usize, mask: u8) -> Result<
 #[test]
 fn every_changed_byte_is_found_and_named_or_does_no_harm() {
     let small = small::volume(2);
+    judge_all(&small, None);
+}
+
+#[test]
+fn the_same_where_an_earlier_run_has_walked_over_the_image() {
+    let small = small::volume(2);
+    judge_all(&small, Some(&walk_of(&small.image)));
+}
+
+fn judge_all(small: &Small, walk: Option<&Walk>) {
     let bytes = small.image.len();
     assert!(bytes < 200 << 10, "the small volume has {bytes} bytes");
     let ranges = Image::parse(&small.image).ranges();
@@ -79,7 +124,7 @@ fn every_changed_byte_is_found_and_named_or_does_no_harm() {
                     return (words, wrong);
                 }
                 let mask = mask(seed, at);
-                match judge(&small, &ranges, at, mask) {
+                match judge(small, walk, &ranges, at, mask) {
                     Ok(word) => words.push(word),
                     Err(what) => wrong.push(format!("byte {at} ^ {mask:02x}: {what}")),
                 }

@@ -22,7 +22,7 @@ use crate::io::{Files, Io};
 use crate::memory::Memory;
 use crate::pool::catalog::CatalogWriter;
 use crate::pool::shelf::PoolLock;
-use crate::pool::{Access, Catalogs, Pool, SetInfo, SetStatus, Shelf, Volume};
+use crate::pool::{Catalogs, Pool, SetInfo, SetStatus, Shelf, Volume};
 use crate::progress::Monitor;
 use crate::source::{Item, Tree, TreeOptions};
 use claim::Claim;
@@ -223,7 +223,7 @@ fn run(
     let session = options.uuid("session", set).as_u64_pair().0;
     let torn = torn_entries(pool);
 
-    let mut medium = shelf.open(&volume.name, Access::Append(options.io))?;
+    let mut medium = pool.append_medium(volume, options.io)?;
     let label = reader::read_label(&mut *medium)?;
     if label.volume != volume.label.volume {
         return Err(Error::new(
@@ -373,6 +373,7 @@ impl Commit<'_> {
         };
         let header_object = self.header_object;
         let medium = tape.finish(&trailer.encode())?;
+        self.pool.keep_walk(self.volume, &*medium);
         let end_object = medium.position() - 1;
         report.medium_bytes = match (medium.byte_address(header_object), medium.byte_address(end_object)) {
             (Some(begin), Some(end)) => end + 4 - begin,

@@ -9,8 +9,10 @@ pub(crate) mod mmap;
 mod origin;
 mod recover;
 pub mod shelf;
+mod walks;
 
 use crate::error::{Class, Error, Result};
+use crate::io::Io;
 pub use catalog::{Catalog, SetInfo, SetStatus};
 use origin::Origin;
 use reel_tape::layout::block::BlockHeader;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
+use walks::Walks;
 
 /// One volume of a pool.
 #[derive(Debug, Clone)]
@@ -50,7 +53,8 @@ pub struct Pool {
     pub damage: Vec<VolumeDamage>,
     sets: BTreeMap<u32, Arc<Catalog>>,
     cache: Option<PathBuf>,
-    /// Media that nobody uses, by volume: to open one again costs a walk over all its blocks.
+    walks: Walks,
+    /// Media that nobody uses, by volume: to open one again costs a walk over its blocks.
     idle: Mutex<Vec<(String, Box<dyn Medium>)>>,
 }
 
@@ -118,8 +122,11 @@ impl Pool {
         catalogs: Catalogs,
     ) -> Result<Option<Pool>> {
         let (mut volumes, mut idle) = (Vec::new(), Vec::new());
+        // Whoever scans a pool wants to know all damage.
+        let known = cache.filter(|_| catalogs == Catalogs::Cached);
+        let walks = |pool: Uuid| Walks::of(known.map(|base| base.join(pool.to_string())));
         for name in shelf.volumes()? {
-            let (volume, medium) = open_volume(&*shelf, name)?;
+            let (volume, medium) = open_volume(&*shelf, name, &walks)?;
             if idle.len() < IDLE {
                 idle.push((volume.name.clone(), medium));
             }
@@ -137,7 +144,7 @@ impl Pool {
         }
         let cache = cache.map(|base| base.join(uuid.to_string()));
         let (damage, sets, idle) = (Vec::new(), BTreeMap::new(), Mutex::new(idle));
-        let mut pool = Pool { shelf, uuid, name, volumes, damage, sets, cache, idle };
+        let mut pool = Pool { shelf, uuid, name, volumes, damage, sets, cache, walks: walks(uuid), idle };
         pool.load_sets(catalogs)?;
         Ok(Some(pool))
     }
@@ -145,7 +152,7 @@ impl Pool {
     fn load_sets(&mut self, catalogs: Catalogs) -> Result<()> {
         let mut damage = Vec::new();
         for volume in &self.volumes {
-            let mut medium = self.open_medium(&volume.name)?;
+            let mut medium = self.open_medium(volume)?;
             for file in volume.files.iter().filter(|span| !span.is_empty()) {
                 for (span, header) in sets_in(&mut *medium, file, &volume.label)? {
                     if header.copy != 0 {
@@ -259,16 +266,36 @@ impl Pool {
         self.volumes.iter().find(|v| v.name == catalog.info.volume)
     }
 
-    /// Opens a volume for reading, at its end, damage in its container passed over.
-    pub fn open_medium(&self, volume: &str) -> Result<Box<dyn Medium>> {
+    /// Opens a volume for reading, at its end. Damage in its container is passed over; where an earlier walk over it is
+    /// known it shows when it is read.
+    pub fn open_medium(&self, volume: &Volume) -> Result<Box<dyn Medium>> {
         let mut idle = self.idle();
-        if let Some(at) = idle.iter().position(|(name, _)| name == volume) {
+        if let Some(at) = idle.iter().position(|(name, _)| *name == volume.name) {
             return Ok(idle.swap_remove(at).1);
         }
         drop(idle);
-        let mut medium = self.shelf.open(volume, Access::Read)?;
+        let mut medium = self.shelf.open(&volume.name, Access::Read)?;
+        self.walks.recall(volume.label.volume, &mut *medium)?;
         volume::files(&mut *medium)?;
         Ok(medium)
+    }
+
+    /// The same, with a walk over all of it: all damage in its container is known.
+    pub(crate) fn walk_medium(&self, volume: &Volume) -> Result<Box<dyn Medium>> {
+        let mut medium = self.shelf.open(&volume.name, Access::Read)?;
+        volume::files(&mut *medium)?;
+        Ok(medium)
+    }
+
+    /// Opens a volume for appending: behind its last file, a torn tail cut off, the torn file closed.
+    pub(crate) fn append_medium(&self, volume: &Volume, io: Io) -> Result<Box<dyn Medium>> {
+        let known = self.walks.load(volume.label.volume);
+        self.shelf.open(&volume.name, Access::Append(io, known))
+    }
+
+    /// Tells the next who opens a volume where its objects stand.
+    pub(crate) fn keep_walk(&self, volume: &Volume, medium: &dyn Medium) {
+        self.walks.keep(volume.label.volume, medium);
     }
 
     /// Takes back a medium of a volume, for whoever opens that next.
@@ -302,15 +329,25 @@ fn fits(
         && info.trailer == recover::read_trailer(medium, span).map(|(_, trailer)| trailer)
 }
 
-/// A volume, and its medium at the end.
-fn open_volume(shelf: &dyn Shelf, name: String) -> Result<(Volume, Box<dyn Medium>)> {
+/// A volume, and its medium at the end. `walks` gives those that are known of a pool.
+fn open_volume(
+    shelf: &dyn Shelf,
+    name: String,
+    walks: &dyn Fn(Uuid) -> Walks,
+) -> Result<(Volume, Box<dyn Medium>)> {
     let mut medium = shelf.open(&name, Access::Read)?;
+    if let Ok(label) = reader::read_label(&mut *medium) {
+        walks(label.pool).recall(label.volume, &mut *medium)?;
+    }
     let files = volume::files(&mut *medium)?;
     let (label, label_damaged) = match reader::read_label(&mut *medium) {
         Ok(label) => (label, false),
         Err(error) => (label_from_blocks(&mut *medium)?.ok_or(error)?, true),
     };
     medium.locate_end()?;
+    if !label_damaged {
+        walks(label.pool).keep(label.volume, &*medium);
+    }
     Ok((Volume { name, label, files, label_damaged }, medium))
 }
 

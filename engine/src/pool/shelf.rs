@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex};
 const IMAGE: &str = "tap";
 
 /// What a volume is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Reading only.
     Read,
-    /// Appending, and how an image is written: a torn tail is cut off and the torn file closed with a filemark.
-    Append(Io),
+    /// Appending, and how an image is written: a torn tail is cut off and the torn file closed with a filemark. With what
+    /// was [walked](Medium::walked) over before, if that is known.
+    Append(Io, Option<Vec<u8>>),
 }
 
 /// Held while a run may write to a pool; another run is refused meanwhile.
@@ -73,15 +74,21 @@ fn no_device(path: &Path) -> Error {
 fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
     match access {
         Access::Read => Ok(Box::new(SimhTape::open_read(path)?)),
-        Access::Append(io) => {
+        Access::Append(io, known) => {
             let image = ImageFile::open(path, io)?;
-            prepare_to_append(SimhTape::over(path.display().to_string(), image, false)?)
+            prepare_to_append(SimhTape::over(path.display().to_string(), image, false)?, known)
         }
     }
 }
 
 /// Passes over damage further in, cuts off what was never acknowledged, and closes a torn file.
-fn prepare_to_append<S: Store + 'static>(mut tape: SimhTape<S>) -> Result<Box<dyn Medium>> {
+fn prepare_to_append<S: Store + 'static>(
+    mut tape: SimhTape<S>,
+    known: Option<Vec<u8>>,
+) -> Result<Box<dyn Medium>> {
+    if let Some(known) = known {
+        tape.recall(&known, &probe)?;
+    }
     volume::files(&mut tape)?;
     tape.cut_torn_tail(&probe)?;
     close_torn_file(&mut tape)?;
@@ -299,7 +306,7 @@ impl Shelf for MemoryShelf {
         let tape = SimhTape::over(volume, store, access == Access::Read)?;
         match access {
             Access::Read => Ok(Box::new(tape)),
-            Access::Append(_) => prepare_to_append(tape),
+            Access::Append(_, known) => prepare_to_append(tape, known),
         }
     }
 

@@ -90,7 +90,7 @@ impl Volumes {
         if !self.readers.contains_key(volume) {
             let known = self.pool.volumes.iter().find(|v| v.name == volume);
             let known = known.ok_or_else(|| format!("volume {volume} is not in the pool"))?;
-            let medium = self.pool.open_medium(&known.name).map_err(|e| e.to_string())?;
+            let medium = self.pool.open_medium(known).map_err(|e| e.to_string())?;
             let reader = FrameReader::new(medium, self.pool.uuid, known.label.volume);
             self.readers.insert(volume.to_owned(), reader);
         }

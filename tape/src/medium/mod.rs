@@ -89,6 +89,20 @@ pub trait Medium: Send {
         &[]
     }
 
+    /// Where the objects stand as far as they were walked over, for the [`recall`](Self::recall) of whoever opens the
+    /// medium next. `None` where there is nothing to tell, or damage among it.
+    fn walked(&self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// Takes what a medium of this volume [`walked`](Self::walked) over instead of walking there again, if its last block
+    /// is still where it was and the probe knows it. Says whether it did. Damage further in then shows only where it is
+    /// read; whoever looks for damage does not recall.
+    fn recall(&mut self, walked: &[u8], probe: Probe) -> Result<bool> {
+        let _ = (walked, probe);
+        Ok(false)
+    }
+
     /// Writes one block (1 to [`MAX_BLOCK`] bytes), put together from parts, at the position, and moves behind it.
     /// Everything that stood behind the position is gone; an append-only medium refuses that with [`Error::State`].
     fn write(&mut self, block: &[&[u8]]) -> Result<()>;

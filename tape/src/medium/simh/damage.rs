@@ -5,9 +5,8 @@
 
 use super::index::Place;
 use super::item::{WORD, padded};
-use super::{Ahead, Damage, Probe, SimhTape, Store};
+use super::{Ahead, Damage, PROBE_BYTES, Probe, SimhTape, Store};
 use crate::error::{Error, Result};
-use crate::medium::PROBE_BYTES;
 
 /// Bytes searched at once.
 const CHUNK: u64 = 1 << 20;
@@ -89,7 +88,7 @@ impl<S: Store> SimhTape<S> {
     }
 
     /// Offset of an object of the index, or the frontier.
-    fn byte_of(&self, object: u64) -> u64 {
+    pub(super) fn byte_of(&self, object: u64) -> u64 {
         match self.index.get(object) {
             Some(Place::Block(offset) | Place::Mark(offset)) => offset,
             _ => self.frontier,

@@ -1,7 +1,7 @@
 //! Where each object stands in the image: 8 bytes an object, whatever numbers damaged blocks claim to have.
 
 /// Set in the entry of a filemark; offsets in a file never reach it.
-const MARK: u64 = 1 << 63;
+pub(super) const MARK: u64 = 1 << 63;
 
 /// What is known of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,19 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn new() -> Self {
         Self { earlier: Vec::new(), last: Stretch { first: 0, entries: Vec::new() }, marks_at_end: 0 }
+    }
+
+    /// An index of these entries, without lost objects.
+    pub(super) fn of(entries: Vec<u64>) -> Self {
+        let mut index = Self::new();
+        index.last.entries = entries;
+        index.count_marks();
+        index
+    }
+
+    /// The entries of all objects; `None` where some are lost.
+    pub(super) fn entries(&self) -> Option<&[u64]> {
+        (self.earlier.is_empty() && self.last.first == 0).then_some(&self.last.entries)
     }
 
     /// Number that the next object gets.
@@ -107,8 +120,12 @@ impl Index {
         }
         let kept = usize::try_from(object.saturating_sub(self.last.first)).unwrap_or(usize::MAX);
         self.last.entries.truncate(kept);
-        self.marks_at_end =
-            self.last.entries.iter().rev().take_while(|&&entry| entry & MARK != 0).count() as u64;
+        self.count_marks();
+    }
+
+    fn count_marks(&mut self) {
+        let entries = self.last.entries.iter().rev();
+        self.marks_at_end = entries.take_while(|&&entry| entry & MARK != 0).count() as u64;
     }
 
     /// Object numbers of all filemarks.

@@ -9,6 +9,7 @@ mod append;
 mod damage;
 mod index;
 mod item;
+mod recall;
 mod store;
 mod walk;
 
@@ -23,7 +24,7 @@ pub use store::Store;
 use self::ahead::{ReadAhead, Strides};
 use self::index::{Index, Place};
 use self::walk::Window;
-use super::{Damage, MAX_BLOCK, Medium, Probe, Read, block_length};
+use super::{Damage, MAX_BLOCK, Medium, PROBE_BYTES, Probe, Read, block_length};
 use crate::error::{Error, Result};
 
 /// What stands behind the last object of the index.
@@ -51,6 +52,8 @@ pub struct SimhTape<S = File> {
     /// First byte behind the last object of the index: the walk goes on here, and the next object is written here.
     frontier: u64,
     ahead: Ahead,
+    /// Objects of the index that were not walked over but recalled: their words may have changed.
+    recalled: u64,
     /// Never above the end of the index.
     position: u64,
     /// Lengths of blocks whose leading word is broken.
@@ -173,6 +176,7 @@ impl<S: Store> SimhTape<S> {
             index: Index::new(),
             frontier: 0,
             ahead: Ahead::Unknown,
+            recalled: 0,
             position: 0,
             mended: BTreeMap::new(),
             damage: Vec::new(),
@@ -262,6 +266,14 @@ impl<S: Store> Medium for SimhTape<S> {
 
     fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    fn walked(&self) -> Result<Option<Vec<u8>>> {
+        self.told()
+    }
+
+    fn recall(&mut self, walked: &[u8], probe: Probe) -> Result<bool> {
+        self.recall_told(walked, probe)
     }
 
     fn write(&mut self, block: &[&[u8]]) -> Result<()> {

@@ -219,18 +219,36 @@ impl<S: Store> SimhTape<S> {
         if let Some(&length) = self.mended.get(&object) {
             return Ok(length);
         }
-        let Some(Item::Record { length, bad }) = self.word(offset)?.map(Item::of) else {
-            return Err(self.unreadable(object, "length word changed since it was read first"));
-        };
-        let what = if bad {
-            "marked as bad in the image".into()
-        } else if length as usize > MAX_BLOCK {
-            format!("a block of {length} bytes, expected at most {MAX_BLOCK}")
+        let item = self.word(offset)?.map(Item::of);
+        let changed = "length word changed since it was read first";
+        let what = if object < self.recalled && !self.leads_on(object, offset, item)? {
+            match self.mend(object, offset)? {
+                Some(length) => return Ok(length),
+                None => changed.into(),
+            }
+        } else if let Some(Item::Record { length, bad }) = item {
+            if bad {
+                "marked as bad in the image".into()
+            } else if length as usize > MAX_BLOCK {
+                format!("a block of {length} bytes, expected at most {MAX_BLOCK}")
+            } else {
+                return Ok(length);
+            }
         } else {
-            return Ok(length);
+            changed.into()
         };
         self.position += 1;
         Err(self.unreadable(object, what))
+    }
+
+    /// Whether the leading word of a block that was not walked over leads to its trailing word.
+    fn leads_on(&mut self, object: u64, offset: u64, item: Option<Item>) -> Result<bool> {
+        let Some(Item::Record { length, .. }) = item else { return Ok(false) };
+        let end = offset + WORD + padded(length) + WORD;
+        if end == self.byte_of(object + 1) {
+            return Ok(true);
+        }
+        Ok(self.word(end - WORD)? == self.word(offset)?)
     }
 
     /// Reads a record's data (at most [`MAX_BLOCK`]) in one go with the two words behind, which the walk wants next.
