@@ -55,7 +55,7 @@ pub fn compare(input: &Path, restored: &Path) -> Result<()> {
             _ => break,
         }
     }
-    if Command::new("diff").arg("-rq").arg(input).arg(&at).status()?.success() {
+    if Command::new("diff").arg("-rq").arg(input).arg(&at).stdout(std::io::stderr()).status()?.success() {
         Ok(())
     } else {
         Err(format!("{} is not what was backed up", at.display()).into())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 /// The word that starts this binary as [`step`].
@@ -92,8 +92,9 @@ impl Pipeline {
             input = child.stdout.take().map_or_else(Stdio::null, Stdio::from);
             running.push(child);
         }
-        for (child, words) in running.iter_mut().zip(&self.programs) {
-            let status = child.wait()?;
+        // All have ended before one that failed is told: none may run on beside what is measured next.
+        let ends = running.iter_mut().map(Child::wait).collect::<std::io::Result<Vec<_>>>()?;
+        for (status, words) in ends.iter().zip(&self.programs) {
             if !status.success() {
                 return Err(format!("{words:?} ended with {status}").into());
             }
