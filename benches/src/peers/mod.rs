@@ -2,9 +2,9 @@
 //! own with its settings printed.
 //!
 //! A step is measured from the start of the program to the moment when the disk holds all that it wrote (`syncfs` at the end,
-//! for everyone). The input, the repository and the caches are cold in each step, the programs themselves are not. CPU
-//! seconds and peak memory are those that the system counted for the program and what it started. What was restored is
-//! compared with the input, outside the time.
+//! for everyone). Before it the disk is settled; the input, the repository and the caches are cold, the programs themselves are
+//! not. CPU seconds and peak memory are those that the system counted for the program and what it started. What was restored
+//! is compared with the input, outside the time.
 
 pub mod disk;
 pub mod inputs;
@@ -24,6 +24,7 @@ mod rustic;
 mod tar;
 
 use crate::Result;
+use disk::Disk;
 use inputs::Input;
 use report::Report;
 use std::fs;
@@ -46,25 +47,27 @@ pub struct Options {
 pub fn run(folder: &Path, options: &Options) -> Result<bool> {
     let sizes = if options.sizes.is_empty() { &[1 << 30, 4 << 30] } else { &options.sizes[..] };
     let peers = peer::found()?;
+    let disk = Disk::of(folder);
     let mut tables = Vec::new();
     for &size in sizes {
         let own = folder.join(size.to_string());
         fs::create_dir(&own)?;
         let input = Input::generated(&own, size)?;
-        tables.push(Table::run(&own, format!("{} MiB", size >> 20), true, input, &peers)?);
+        tables.push(Table::run(&own, &disk, format!("{} MiB", size >> 20), true, input, &peers)?);
         fs::remove_dir_all(&own)?;
     }
     if let Some(packed) = &options.mailstore {
         let own = folder.join("mailstore");
         fs::create_dir(&own)?;
         let input = Input::mailstore(&own, packed)?;
-        tables.push(Table::run(&own, "mail store with logs".to_owned(), false, input, &peers)?);
+        tables.push(Table::run(&own, &disk, "mail store with logs".to_owned(), false, input, &peers)?);
         fs::remove_dir_all(&own)?;
     }
     let month = month::run(folder, sizes[0])?;
     let comparisons = judge::comparisons(&tables, &month);
     let peers = peers.iter().map(|peer| peer.sheet()).collect();
-    let report = Report { peers, tables: &tables, month: &month, comparisons: &comparisons };
+    let report =
+        Report { disk: disk.words(), peers, tables: &tables, month: &month, comparisons: &comparisons };
     if options.json {
         println!("{:#}", report.json());
     } else {

@@ -10,6 +10,8 @@ use std::fmt::Write;
 
 /// Everything of a run.
 pub struct Report<'a> {
+    /// In which state the disk was before each step.
+    pub disk: String,
     /// The peers in the order of their rows.
     pub peers: Vec<Sheet>,
     /// One for each input.
@@ -23,7 +25,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// As Markdown.
     pub fn markdown(&self) -> String {
-        let mut out = format!("{}\n\n", words());
+        let mut out = format!("{}; {}\n\n", words(), self.disk);
         out.push_str("| tool | version | settings |\n| --- | --- | --- |\n");
         for peer in &self.peers {
             let _ = writeln!(out, "| {} | {} | {} |", peer.name, peer.version, peer.settings);
@@ -78,6 +80,7 @@ impl Report<'_> {
     pub fn json(&self) -> Value {
         json!({
             "machine": words(),
+            "disk": self.disk,
             "peers": self.peers,
             "tables": self.tables,
             "month": self.month,

@@ -1,6 +1,6 @@
 //! The same days for every peer: what each step cost and stored.
 
-use super::disk;
+use super::disk::{self, Disk};
 use super::inputs::Input;
 use super::peer::{Kind, Peer, Place, Sheet};
 use super::process::Cost;
@@ -78,6 +78,7 @@ impl Table {
     /// keeps are out of the page cache.
     pub fn run(
         folder: &Path,
+        disk: &Disk,
         name: String,
         judged: bool,
         mut input: Input,
@@ -96,25 +97,25 @@ impl Table {
                     }
                     fs::create_dir_all(place.repository())?;
                 }
-                table.step(Step::Day(day), peer.as_ref(), place)?;
+                table.step(disk, Step::Day(day), peer.as_ref(), place)?;
             }
         }
         for (peer, place) in peers.iter().zip(&places) {
             fs::create_dir(place.restored())?;
-            table.step(Step::Restore, peer.as_ref(), place)?;
+            table.step(disk, Step::Restore, peer.as_ref(), place)?;
             disk::compare(input.folder(), &place.restored())?;
             fs::remove_dir_all(place.home())?;
         }
         Ok(table)
     }
 
-    fn step(&mut self, step: Step, peer: &dyn Peer, place: &Place) -> Result<()> {
+    fn step(&mut self, disk: &Disk, step: Step, peer: &dyn Peer, place: &Place) -> Result<()> {
         let before = disk::bytes(&place.repository())?;
         let pipeline = match step {
             Step::Day(day) => peer.back_up(place, day),
             Step::Restore => peer.restore(place, DAYS - 1),
         };
-        disk::forget(&[place.input(), place.home()])?;
+        disk.settle(&[place.input(), place.home()])?;
         let cost = pipeline.measure()?;
         let row = Row {
             step,
