@@ -9,6 +9,37 @@ use std::process::Command;
 /// Of 1,000 pages so many change in a day.
 pub const CHANGED_PER_MILLE: u32 = 30;
 
+/// Where the days of an input come from. It is opened anew in each round, and gives the same bytes each time.
+pub enum Source {
+    /// A generated store of so many bytes.
+    Generated(u64),
+    /// The packed mail store of the samples, whose `unpack.sh` is in this folder.
+    Mailstore(PathBuf),
+}
+
+impl Source {
+    /// What the input is, in words.
+    pub fn name(&self) -> String {
+        match self {
+            Source::Generated(bytes) => format!("{} MiB", bytes >> 20),
+            Source::Mailstore(_) => "mail store with logs".to_owned(),
+        }
+    }
+
+    /// Whether what is measured with it is judged.
+    pub fn judged(&self) -> bool {
+        matches!(self, Source::Generated(_))
+    }
+
+    /// The input, before day 0, below `parent`.
+    pub fn open(&self, parent: &Path) -> Result<Input> {
+        match self {
+            Source::Generated(bytes) => Input::generated(parent, *bytes),
+            Source::Mailstore(packed) => Input::mailstore(parent, packed),
+        }
+    }
+}
+
 /// A folder with one database, and its logs where it has some.
 pub struct Input {
     folder: PathBuf,
@@ -30,7 +61,7 @@ impl Input {
     }
 
     /// The days of the sample mail store, whose `unpack.sh` is in `packed`; below `parent`.
-    pub fn mailstore(parent: &Path, packed: &Path) -> Result<Input> {
+    fn mailstore(parent: &Path, packed: &Path) -> Result<Input> {
         let unpacked = parent.join("days");
         let script = packed.join("unpack.sh");
         if !Command::new(&script).arg(&unpacked).stdout(std::io::stderr()).status()?.success() {

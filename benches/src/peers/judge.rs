@@ -1,4 +1,4 @@
-//! What reel must reach beside its peers.
+//! What reel must reach beside its peers, by the medians of all rounds.
 
 use super::month::Month;
 use super::peer::{Kind, Sheet};
@@ -73,8 +73,8 @@ fn of_table(table: &Table) -> Vec<Comparison> {
     let tar = |sheet: &Sheet| sheet.name == tar::FAST;
     let same_level = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.level_1;
     let fixed = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.fixed_32k;
-    let wall = |row: &Row| row.cost.wall;
-    let added = |row: &Row| row.added as f64;
+    let wall = |row: &Row| row.wall.median;
+    let added = |row: &Row| row.added.median;
     let any = |sheet: &Sheet| sheet.kind != Kind::Reel;
     let mut all = Vec::new();
     for step in Step::all() {
@@ -116,35 +116,48 @@ fn beside_best(
     Some(Comparison::new(table, what, number(reel), best.peer.name.to_owned(), number(best), must))
 }
 
-/// Reel's highest peak.
+/// Reel's highest peak of all steps and rounds.
 fn peak(table: &Table) -> f64 {
     let reel = Step::all().filter_map(|step| table.reel(step));
-    reel.map(|row| row.cost.peak as f64).fold(0.0, f64::max)
+    reel.map(|row| row.peak as f64).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::peers::process::Cost;
+    use crate::peers::rounds::Run;
 
-    fn row(kind: Kind, name: &'static str, wall: f64, added: u64) -> Row {
+    fn sheet(kind: Kind, name: &'static str) -> Sheet {
         let (version, settings) = (String::new(), String::new());
-        let peer = Sheet { name, version, settings, kind, level_1: true, fixed_32k: false };
-        let cost = Cost { wall, cpu: wall, peak: 100 << 20 };
-        Row { step: Step::Day(0), peer, input: 1 << 30, cost, added, cache: 0 }
+        Sheet { name, version, settings, kind, level_1: true, fixed_32k: false }
+    }
+
+    /// Rounds of a first full backup that took so long, each stored so much and had a peak of 100 MiB.
+    fn row(kind: Kind, name: &'static str, walls: &[f64], added: u64) -> Row {
+        let run = |(at, &wall): (usize, &f64)| Run {
+            round: at + 1,
+            step: Step::Day(0),
+            peer: name,
+            input: 1 << 30,
+            cost: Cost { wall, cpu: wall, peak: 100 << 20 },
+            added,
+            cache: 0,
+        };
+        Row::of(Step::Day(0), sheet(kind, name), walls.iter().enumerate().map(run).collect()).unwrap()
     }
 
     fn found(rows: Vec<Row>, judged: bool) -> Vec<Comparison> {
-        of_table(&Table { input: "a store".to_owned(), judged, rows })
+        of_table(&Table { input: "a store".to_owned(), judged, rows, failures: Vec::new() })
     }
 
     #[test]
     fn the_best_peer_of_each_kind_counts() {
         let rows = vec![
-            row(Kind::Reel, "reel", 1.0, 50),
-            row(Kind::Deduplicating, "slow", 9.0, 60),
-            row(Kind::Deduplicating, "fast", 1.5, 40),
-            row(Kind::Stream, tar::FAST, 1.2, 70),
+            row(Kind::Reel, "reel", &[1.0], 50),
+            row(Kind::Deduplicating, "slow", &[9.0], 60),
+            row(Kind::Deduplicating, "fast", &[1.5], 40),
+            row(Kind::Stream, tar::FAST, &[1.2], 70),
         ];
         let all = found(rows, true);
         let named: Vec<_> = all.iter().map(|c| (&c.what[..], &c.beside[..], c.fails())).collect();
@@ -160,8 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn one_slow_round_of_reel_and_one_fast_round_of_a_peer_decide_nothing() {
+        let rows = vec![
+            row(Kind::Reel, "reel", &[1.0, 8.0, 1.2], 50),
+            row(Kind::Deduplicating, "often fast", &[3.0, 9.0, 2.5], 60),
+            row(Kind::Deduplicating, "once fast", &[0.5, 4.0, 4.0], 60),
+        ];
+        let all = found(rows, true);
+        let seconds = all.iter().find(|c| c.what == "first full: seconds").unwrap();
+        assert_eq!((seconds.reel, &seconds.beside[..], seconds.other), (1.2, "often fast", 3.0));
+        assert!(!seconds.fails());
+    }
+
+    #[test]
     fn what_is_not_judged_never_fails() {
-        let rows = vec![row(Kind::Reel, "reel", 9.0, 50), row(Kind::Deduplicating, "fast", 1.0, 1)];
+        let rows = vec![row(Kind::Reel, "reel", &[9.0], 50), row(Kind::Deduplicating, "fast", &[1.0], 1)];
         assert!(!found(rows, false).iter().any(Comparison::fails));
     }
 }

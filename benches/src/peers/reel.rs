@@ -6,6 +6,9 @@ use crate::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The name in the rows.
+pub const NAME: &str = "reel";
+
 /// `reel` with its defaults.
 pub struct Reel {
     program: PathBuf,
@@ -50,7 +53,7 @@ impl Reel {
 impl Peer for Reel {
     fn sheet(&self) -> Sheet {
         Sheet {
-            name: "reel",
+            name: NAME,
             version: self.version.clone(),
             settings: "defaults (`--level 1 --memory 512MiB`): database pages as chunks, other files content-defined, 16 KiB on average, BLAKE3, no \
                        encryption, all cores; page checksums verified; syncs what it writes; `restore` verifies chunks and streams"

@@ -3,13 +3,17 @@
 use super::judge::Comparison;
 use super::month::Month;
 use super::peer::Sheet;
-use super::table::{Step, Table};
+use super::rounds::Failed;
+use super::spread::Spread;
+use super::table::Table;
 use crate::machine::words;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Everything of a run.
 pub struct Report<'a> {
+    /// How many rounds there were.
+    pub rounds: usize,
     /// In which state the disk was before each step.
     pub disk: String,
     /// The peers in the order of their rows.
@@ -25,7 +29,7 @@ pub struct Report<'a> {
 impl Report<'_> {
     /// As Markdown.
     pub fn markdown(&self) -> String {
-        let mut out = format!("{}; {}\n\n", words(), self.disk);
+        let mut out = format!("{}; rounds: {}; {}\n\n", words(), self.rounds, self.disk);
         out.push_str("| tool | version | settings |\n| --- | --- | --- |\n");
         for peer in &self.peers {
             let _ = writeln!(out, "| {} | {} | {} |", peer.name, peer.version, peer.settings);
@@ -80,6 +84,7 @@ impl Report<'_> {
     pub fn json(&self) -> Value {
         json!({
             "machine": words(),
+            "rounds": self.rounds,
             "disk": self.disk,
             "peers": self.peers,
             "tables": self.tables,
@@ -89,30 +94,53 @@ impl Report<'_> {
     }
 }
 
+/// Share by which the stored bytes of a step may differ between rounds before it is told.
+const ALIKE: f64 = 0.001;
+
 fn write_table(out: &mut String, table: &Table) {
     let _ = writeln!(out, "\n### {}\n", table.input);
     out.push_str("| step | tool | input MB | wall s | MB/s | x reel | CPU s/GB | x reel | peak MB | stored MB | cache MB |\n");
     out.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
-    for step in Step::all() {
-        let reel = table.reel(step);
-        for row in table.rows.iter().filter(|row| row.step == step) {
-            let beside = |ours: Option<f64>, theirs: f64| ours.map_or(f64::NAN, |ours| theirs / ours);
-            let _ = writeln!(
-                out,
-                "| {} | {} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} |",
-                step.words(),
-                row.peer.name,
-                mega(row.input),
-                row.cost.wall,
-                mega(row.input) / row.cost.wall,
-                beside(reel.map(|reel| reel.cost.wall), row.cost.wall),
-                row.cpu_per_gigabyte(),
-                beside(reel.map(|reel| reel.cost.cpu), row.cost.cpu),
-                mega(row.cost.peak),
-                mega(row.added),
-                mega(row.cache),
-            );
-        }
+    for row in &table.rows {
+        let reel = table.reel(row.step);
+        let beside =
+            |ours: Option<Spread>, theirs: Spread| ours.map_or(f64::NAN, |ours| theirs.median / ours.median);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} |",
+            row.step.words(),
+            row.peer.name,
+            mega(row.input),
+            row.wall,
+            mega(row.input) / row.wall.median,
+            beside(reel.map(|reel| reel.wall), row.wall),
+            row.cpu_per_gigabyte(),
+            beside(reel.map(|reel| reel.cpu), row.cpu),
+            mega(row.peak),
+            row.added.median / 1e6,
+            row.cache.median / 1e6,
+        );
+    }
+    write_differences(out, table);
+    for Failed { round, peer, step, error } in &table.failures {
+        let _ = writeln!(
+            out,
+            "\n**FAILED**, round {round}, {peer}, {}: {error}; the round does not count.",
+            step.words()
+        );
+    }
+}
+
+/// Names the steps that did not store the same in all rounds.
+fn write_differences(out: &mut String, table: &Table) {
+    let other = table
+        .rows
+        .iter()
+        .filter(|row| row.added.width() > ALIKE)
+        .map(|row| format!("{}, {}: {:.1} MB", row.peer.name, row.step.words(), row.added.times(1e-6)));
+    let other: Vec<String> = other.collect();
+    if !other.is_empty() {
+        let _ = writeln!(out, "\nNot the same bytes stored in all rounds: {}.", other.join("; "));
     }
 }
 

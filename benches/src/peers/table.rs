@@ -1,18 +1,14 @@
-//! The same days for every peer: what each step cost and stored.
+//! What each step of each peer cost and stored, over all rounds.
 
-use super::disk::{self, Disk};
-use super::inputs::Input;
-use super::peer::{Kind, Peer, Place, Sheet};
-use super::process::Cost;
-use crate::Result;
+use super::peer::{Kind, Sheet};
+use super::rounds::{Failed, Run};
+use super::spread::Spread;
 use serde::Serialize;
-use std::fs;
-use std::path::Path;
 
 /// Days that are backed up.
 pub const DAYS: usize = 3;
 
-/// What is done; each step once, by one peer after the other.
+/// What is done; in each round each step once, by one peer after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Step {
     /// Backing up on this day; the first is day 0.
@@ -37,7 +33,7 @@ impl Step {
     }
 }
 
-/// One step of one peer.
+/// One step of one peer: what its rounds say.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// What was done.
@@ -46,18 +42,40 @@ pub struct Row {
     pub peer: Sheet,
     /// Bytes of the files.
     pub input: u64,
-    /// What it took.
-    pub cost: Cost,
+    /// Seconds until everything was on the disk.
+    pub wall: Spread,
+    /// CPU seconds.
+    pub cpu: Spread,
+    /// Most bytes of memory in any round.
+    pub peak: u64,
     /// Bytes by which the repository grew.
-    pub added: u64,
+    pub added: Spread,
     /// Bytes of the peer's cache afterwards.
-    pub cache: u64,
+    pub cache: Spread,
+    /// The rounds, in their order.
+    pub rounds: Vec<Run>,
 }
 
 impl Row {
-    /// CPU seconds for 10^9 bytes.
+    /// Of the rounds of one step of one peer; `None` of no round.
+    pub fn of(step: Step, peer: Sheet, rounds: Vec<Run>) -> Option<Row> {
+        let spread = |number: fn(&Run) -> f64| Spread::of(rounds.iter().map(number));
+        Some(Row {
+            step,
+            peer,
+            input: rounds.first()?.input,
+            wall: spread(|run| run.cost.wall)?,
+            cpu: spread(|run| run.cost.cpu)?,
+            peak: rounds.iter().map(|run| run.cost.peak).max()?,
+            added: spread(|run| run.added as f64)?,
+            cache: spread(|run| run.cache as f64)?,
+            rounds,
+        })
+    }
+
+    /// CPU seconds for 10^9 bytes, the median.
     pub fn cpu_per_gigabyte(&self) -> f64 {
-        self.cost.cpu / self.input as f64 * 1e9
+        self.cpu.median / self.input as f64 * 1e9
     }
 }
 
@@ -70,76 +88,29 @@ pub struct Table {
     pub judged: bool,
     /// Step by step.
     pub rows: Vec<Row>,
+    /// Rounds of peers that do not count.
+    pub failures: Vec<Failed>,
 }
 
 impl Table {
-    /// Runs every peer below `folder`, day by day, so that all of them see the same files; then each restores the last day,
-    /// which is compared with the input. Before each run the disk is settled and the input and everything that the peer
-    /// keeps are out of the page cache.
-    pub fn run(
-        folder: &Path,
-        disk: &Disk,
-        name: String,
-        judged: bool,
-        mut input: Input,
-        peers: &[Box<dyn Peer>],
-    ) -> Result<Table> {
-        let places: Vec<Place> =
-            (0..peers.len()).map(|at| Place::new(folder.join(format!("peer{at}")), input.folder())).collect();
-        let mut table = Table { input: name, judged, rows: Vec::new() };
-        for day in 0..DAYS {
-            input.advance()?;
-            for (peer, place) in peers.iter().zip(&places) {
-                if day == 0 {
-                    fs::create_dir_all(place.cache())?;
-                    for pipeline in peer.prepare(place) {
-                        pipeline.measure()?;
-                    }
-                    fs::create_dir_all(place.repository())?;
-                }
-                table.step(disk, Step::Day(day), peer.as_ref(), place)?;
-            }
-        }
-        for (peer, place) in peers.iter().zip(&places) {
-            fs::create_dir(place.restored())?;
-            table.step(disk, Step::Restore, peer.as_ref(), place)?;
-            disk::compare(input.folder(), &place.restored())?;
-            fs::remove_dir_all(place.home())?;
-        }
-        Ok(table)
-    }
-
-    fn step(&mut self, disk: &Disk, step: Step, peer: &dyn Peer, place: &Place) -> Result<()> {
-        let before = disk::bytes(&place.repository())?;
-        let pipeline = match step {
-            Step::Day(day) => peer.back_up(place, day),
-            Step::Restore => peer.restore(place, DAYS - 1),
+    /// Of the runs of all rounds, in any order of steps and peers.
+    pub fn new(input: String, judged: bool, peers: &[Sheet], runs: &[Run], failures: Vec<Failed>) -> Table {
+        let row = |step: Step, peer: &Sheet| {
+            let of_both = runs.iter().filter(|run| run.step == step && run.peer == peer.name);
+            Row::of(step, peer.clone(), of_both.cloned().collect())
         };
-        disk.settle(&[place.input(), place.home()])?;
-        let cost = pipeline.measure()?;
-        let row = Row {
-            step,
-            peer: peer.sheet(),
-            input: disk::bytes(place.input())?,
-            cost,
-            added: disk::bytes(&place.repository())?.saturating_sub(before),
-            cache: disk::bytes(&place.cache())?,
-        };
-        eprintln!(
-            "{}, {}, {}: {:.2} s, CPU {:.2} s, {:.1} MB stored",
-            self.input,
-            step.words(),
-            row.peer.name,
-            cost.wall,
-            cost.cpu,
-            row.added as f64 / 1e6
-        );
-        self.rows.push(row);
-        Ok(())
+        let rows =
+            Step::all().flat_map(|step| peers.iter().filter_map(move |peer| row(step, peer))).collect();
+        Table { input, judged, rows, failures }
     }
 
     /// The row of reel.
     pub fn reel(&self, step: Step) -> Option<&Row> {
         self.rows.iter().find(|row| row.step == step && row.peer.kind == Kind::Reel)
+    }
+
+    /// Whether a round of a peer failed.
+    pub fn failed(&self, peer: &str) -> bool {
+        self.failures.iter().any(|failure| failure.peer == peer)
     }
 }
