@@ -15,7 +15,8 @@ usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [
        reel-bench --rss [--size BYTES[K|M|G]] [--dir FOLDER]
        reel-bench --k [--size BYTES[K|M|G]] [--dir FOLDER] [--threads N]
        reel-bench --rebuild [--dir FOLDER] [--threads N] [--json]
-       reel-bench --peers [--peers-size BYTES[K|M|G],...] [--peers-rounds N] [--mailstore FOLDER] [--dir FOLDER] [--json]
+       reel-bench --peers [--peers-size BYTES[K|M|G],...] [--peers-rounds N] [--peers-only NAME[,NAME...]]
+                  [--mailstore FOLDER] [--dir FOLDER] [--json]
        reel-bench --index [--chunks N] [--dir FOLDER]
        reel-bench --names
 
@@ -30,7 +31,7 @@ With --k: rates of the check of a database's pages (default 4G) beside read(2) a
 With --rebuild: rates of rebuild on the sample cases perf-32k and perf2-32k (1.2 GB in FOLDER) beside reading and
 decoding their logs alone and beside the engine that wrote them, and its peak memory with 96 and 512 MiB.
 With --peers: the command reel beside this one, and restic, rustic, borg, bupstash, casync and tar | zstd where the PATH has
-them, on generated stores (default 1G,4G; needs twelve times the largest in FOLDER) and, with
+them, or those of --peers-only alone, on generated stores (default 1G,4G; needs twelve times the largest in FOLDER) and, with
 --mailstore, on the packed sample mail store; all of it in N rounds (default 3), whose medians count.
 With --index: what the dedup index over N chunks (default 10,000,000; 66 bytes each in FOLDER) costs.
 --json prints for a program; --save writes that to FILE beside what is printed.
@@ -103,6 +104,7 @@ impl Arguments {
                     arguments.peers.sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
                 }
                 "--peers-rounds" => arguments.peers.rounds = Some(value()?.parse()?),
+                "--peers-only" => arguments.peers.only.extend(value()?.split(',').map(str::to_owned)),
                 "--mailstore" => arguments.peers.mailstore = Some(value()?.into()),
                 peers::process::STEP => {
                     (arguments.mode, arguments.peers_step) = (Mode::PeersStep, words.by_ref().collect());

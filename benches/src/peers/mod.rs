@@ -31,6 +31,7 @@ mod tar;
 use crate::Result;
 use disk::Disk;
 use inputs::Source;
+use peer::Found;
 use report::Report;
 use rounds::Rounds;
 use std::num::NonZero;
@@ -49,6 +50,8 @@ pub struct Options {
     pub mailstore: Option<PathBuf>,
     /// How many rounds; 3 if it is not said.
     pub rounds: Option<NonZero<usize>>,
+    /// The programs that run beside reel; all that are found if there are none.
+    pub only: Vec<String>,
     /// Print JSON.
     pub json: bool,
 }
@@ -57,7 +60,7 @@ pub struct Options {
 /// largest size.
 pub fn run(folder: &Path, options: &Options) -> Result<bool> {
     let sizes = if options.sizes.is_empty() { &[1 << 30, 4 << 30] } else { &options.sizes[..] };
-    let peers = peer::found()?;
+    let Found { peers, left_out } = Found::on_the_path(&options.only)?;
     let disk = Disk::of(folder);
     let rounds = options.rounds.map_or(ROUNDS, NonZero::get);
     let rounds = Rounds { folder, disk: &disk, peers: &peers, rounds };
@@ -70,6 +73,7 @@ pub fn run(folder: &Path, options: &Options) -> Result<bool> {
         rounds: rounds.rounds,
         disk: disk.words(),
         peers: peers.iter().map(|peer| peer.sheet()).collect(),
+        left_out: &left_out,
         tables: &tables,
         month: &month,
         comparisons: &comparisons,

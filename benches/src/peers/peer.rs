@@ -39,6 +39,13 @@ pub struct Sheet {
     pub fixed_32k: bool,
 }
 
+impl Sheet {
+    /// The program whose settings these are: the name up to a comma.
+    pub fn program(&self) -> &'static str {
+        self.name.split(',').next().unwrap_or(self.name)
+    }
+}
+
 /// What a peer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Kind {
@@ -98,8 +105,33 @@ impl Place {
     }
 }
 
+/// The programs that are looked for beside ours.
+pub const PROGRAMS: [&str; 6] = ["restic", "rustic", "borg", "bupstash", "casync", "tar"];
+
+/// The peers that are there.
+pub struct Found {
+    /// Those that run; ours is the first.
+    pub peers: Vec<Box<dyn Peer>>,
+    /// The names of those that do not, because they were not asked for.
+    pub left_out: Vec<&'static str>,
+}
+
+impl Found {
+    /// Our own command, then the peers that the PATH holds: those of the programs `only`, or all of them if it is empty.
+    pub fn on_the_path(only: &[String]) -> Result<Found> {
+        if let Some(name) = only.iter().find(|name| !PROGRAMS.contains(&name.as_str())) {
+            return Err(format!("{name} is no peer; there are {}", PROGRAMS.join(", ")).into());
+        }
+        let (peers, others) = found()?.into_iter().partition::<Vec<_>, _>(|peer| {
+            let sheet = peer.sheet();
+            sheet.kind == Kind::Reel || only.is_empty() || only.iter().any(|name| name == sheet.program())
+        });
+        Ok(Found { peers, left_out: others.iter().map(|peer| peer.sheet().name).collect() })
+    }
+}
+
 /// Our own command, then the peers that the PATH holds; those that it does not are named on standard error.
-pub fn found() -> Result<Vec<Box<dyn Peer>>> {
+fn found() -> Result<Vec<Box<dyn Peer>>> {
     let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(reel::found()?)];
     if let Some(restic) = restic::found()? {
         peers.push(Box::new(restic));

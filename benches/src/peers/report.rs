@@ -18,6 +18,8 @@ pub struct Report<'a> {
     pub disk: String,
     /// The peers in the order of their rows.
     pub peers: Vec<Sheet>,
+    /// Peers that are there and were not asked for.
+    pub left_out: &'a [&'static str],
     /// One for each input.
     pub tables: &'a [Table],
     /// Thirty days of reel alone.
@@ -33,6 +35,9 @@ impl Report<'_> {
         out.push_str("| tool | version | settings |\n| --- | --- | --- |\n");
         for peer in &self.peers {
             let _ = writeln!(out, "| {} | {} | {} |", peer.name, peer.version, peer.settings);
+        }
+        if !self.left_out.is_empty() {
+            let _ = writeln!(out, "\nOn the PATH and left out: {}.", self.left_out.join("; "));
         }
         for table in self.tables {
             write_table(&mut out, table);
@@ -86,6 +91,7 @@ impl Report<'_> {
             "machine": words(),
             "rounds": self.rounds,
             "disk": self.disk,
+            "left_out": self.left_out,
             "peers": self.peers,
             "tables": self.tables,
             "month": self.month,
