@@ -179,7 +179,7 @@ impl FrameDecoder {
     pub fn new() -> Result<Self> {
         let decompressor = zstd::bulk::Decompressor::new()
             .map_err(|e| Error::io("zstd", "cannot prepare the decoder", e))?;
-        Ok(FrameDecoder { decompressor, plain: Vec::with_capacity(MAX_PLAIN), digests: true })
+        Ok(FrameDecoder { decompressor, plain: Vec::new(), digests: true })
     }
 
     /// Are digests computed? They are, unless a benchmark wants to know what they cost.
@@ -189,27 +189,50 @@ impl FrameDecoder {
 
     /// The plain bytes of a frame, after its digest was checked. The chunks in them are not checked yet.
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Result<&'a [u8]> {
-        let object =
-            || format!("frame of set {}, segment {}, chunk {}", frame.set, frame.segment, frame.first);
-        if self.digests && digest::of(frame.stored) != frame.digest {
-            return Err(Error::new(
-                Class::Checksum,
-                object(),
-                "the stored bytes do not have the digest that its head says",
-            ));
-        }
         if frame.codec == Codec::None {
+            self.check(frame)?;
             return Ok(frame.stored);
         }
-        let wanted = frame.plain_len();
-        self.plain.clear();
-        self.plain.reserve(wanted);
-        let unpacked = self.decompressor.decompress_to_buffer(frame.stored, &mut self.plain);
-        if unpacked.is_ok_and(|len| len == wanted) {
-            return Ok(&self.plain);
-        }
-        Err(Error::new(Class::Format, object(), format!("it does not unpack to its {wanted} plain bytes")))
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.resize(MAX_PLAIN, 0);
+        let decoded = self.decode_into(frame, &mut plain).map(<[u8]>::len);
+        self.plain = plain;
+        Ok(&self.plain[..decoded?])
     }
+
+    /// Puts the plain bytes of a frame at the beginning of `room`, as [`FrameDecoder::decode`] gives them, and gives them there.
+    pub fn decode_into<'a>(&mut self, frame: &Frame, room: &'a mut [u8]) -> Result<&'a [u8]> {
+        self.check(frame)?;
+        let wanted = frame.plain_len();
+        let room = room.get_mut(..wanted).unwrap_or_default();
+        let unpacked = match frame.codec {
+            Codec::None if room.len() == frame.stored.len() => {
+                room.copy_from_slice(frame.stored);
+                true
+            }
+            Codec::None => false,
+            Codec::Zstd => {
+                self.decompressor.decompress_to_buffer(frame.stored, room).is_ok_and(|l| l == wanted)
+            }
+        };
+        if unpacked {
+            return Ok(room);
+        }
+        let sentence = format!("it does not unpack to its {wanted} plain bytes");
+        Err(Error::new(Class::Format, name_of(frame), sentence))
+    }
+
+    fn check(&self, frame: &Frame) -> Result<()> {
+        if self.digests && digest::of(frame.stored) != frame.digest {
+            let sentence = "the stored bytes do not have the digest that its head says";
+            return Err(Error::new(Class::Checksum, name_of(frame), sentence));
+        }
+        Ok(())
+    }
+}
+
+fn name_of(frame: &Frame) -> String {
+    format!("frame of set {}, segment {}, chunk {}", frame.set, frame.segment, frame.first)
 }
 
 /// Are these the chunks that the segment's entries promise? One answer for each, in order; what has no entry or no bytes is not.
@@ -256,7 +279,11 @@ mod tests {
                 let frame = Frame::decode(body).unwrap();
                 assert_eq!(frame.stored.len(), encoded.stored as usize);
                 all.extend_from_slice(decoder.decode(&frame).unwrap());
+                let mut room = vec![7; MAX_PLAIN + 99];
+                assert!(decoder.decode_into(&frame, &mut room).unwrap() == decoder.decode(&frame).unwrap());
+                assert!(decoder.decode_into(&frame, &mut room[..frame.plain_len() - 1]).is_err());
                 let wrong = Frame { digest: [0; 32], ..frame };
+                assert_eq!(decoder.decode_into(&wrong, &mut room).unwrap_err().class(), Class::Checksum);
                 assert_eq!(decoder.decode(&wrong).unwrap_err().class(), Class::Checksum);
             }
             assert!(rest.is_empty());

@@ -211,7 +211,7 @@ impl State {
                     self.blocks.insert(key, Block::Flying);
                     any = true;
                 }
-                Err(buffer) => {
+                Err((buffer, _)) => {
                     self.free.push(buffer);
                     break;
                 }

@@ -215,12 +215,12 @@ impl Queue {
         let Some((buffer, filled)) = self.waiting.pop_front_if(|(_, filled)| *filled >= least) else {
             return;
         };
-        match self.ring.write(buffer, self.direct.clone(), self.offset, filled, ()) {
+        match self.ring.write(buffer, self.direct.clone(), self.offset, 0..filled, ()) {
             Ok(()) => {
                 self.flying = Some(filled);
                 self.ring.submit();
             }
-            Err(buffer) => {
+            Err((buffer, ())) => {
                 self.waiting.push_front((buffer, filled));
                 self.write_plainly(file);
             }

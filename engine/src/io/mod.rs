@@ -20,8 +20,9 @@ mod plain;
 mod uring;
 mod warm;
 
+pub use behind::Room;
 pub(crate) use image::ImageFile;
-pub(crate) use output::{OutputFile, Outputs};
+pub(crate) use output::{OutputFile, Outputs, Piece};
 pub(crate) use plain::{PlainFile, fill};
 
 use crate::error::{Class, Error, Result};

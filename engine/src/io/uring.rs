@@ -7,6 +7,7 @@ use io_uring::{IoUring, opcode, squeue, types};
 use memmap2::MmapMut;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ impl<T> Ring<T> {
         self.flying
     }
 
-    /// Puts a read of at most `length` bytes at `offset` of `file` into the queue; [`Ring::submit`] sends it. Gives the buffer
+    /// Puts a read of at most `length` bytes at `offset` of `file` into the queue; [`Ring::submit`] sends it. Gives both
     /// back if the queue is full.
     pub fn read(
         &mut self,
@@ -91,7 +92,7 @@ impl<T> Ring<T> {
         offset: u64,
         length: usize,
         tag: T,
-    ) -> Result<(), Buffer> {
+    ) -> Result<(), (Buffer, T)> {
         let length = length.min(buffer.bytes.len()) as u32;
         let (fd, memory) = (types::Fd(file.as_raw_fd()), buffer.bytes.as_mut_ptr());
         let request = if self.registered {
@@ -102,17 +103,18 @@ impl<T> Ring<T> {
         self.push(request, buffer, file, tag)
     }
 
-    /// Puts a write of the buffer's first `length` bytes at `offset` of `file` into the queue, like [`Ring::read`].
+    /// Puts a write of a range of the buffer's bytes, as far as it has them, at `offset` of `file` into the queue, like
+    /// [`Ring::read`].
     pub fn write(
         &mut self,
         buffer: Buffer,
         file: Arc<File>,
         offset: u64,
-        length: usize,
+        range: Range<usize>,
         tag: T,
-    ) -> Result<(), Buffer> {
-        let length = length.min(buffer.bytes.len()) as u32;
-        let (fd, memory) = (types::Fd(file.as_raw_fd()), buffer.bytes.as_ptr());
+    ) -> Result<(), (Buffer, T)> {
+        let bytes = buffer.bytes.get(range).unwrap_or_default();
+        let (fd, memory, length) = (types::Fd(file.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32);
         let request = if self.registered {
             opcode::WriteFixed::new(fd, memory, length, buffer.index).offset(offset).build()
         } else {
@@ -127,17 +129,17 @@ impl<T> Ring<T> {
         buffer: Buffer,
         file: Arc<File>,
         tag: T,
-    ) -> Result<(), Buffer> {
+    ) -> Result<(), (Buffer, T)> {
         let index = usize::from(buffer.index);
         let Some(place) = self.flights.get_mut(index).filter(|place| place.is_none()) else {
-            return Err(buffer);
+            return Err((buffer, tag));
         };
         let request = request.user_data(index as u64);
         // SAFETY: of the queue's users only those with `&mut self` push or take, so there is one at a time. The request's memory
-        // is the buffer's, at most as long as it, and its file is open: both are kept in `flights` until it is done.
+        // is the buffer's, within it, and its file is open: both are kept in `flights` until it is done.
         let pushed = unsafe { self.uring.submission_shared().push(&request) };
         if pushed.is_err() {
-            return Err(buffer);
+            return Err((buffer, tag));
         }
         *place = Some(Flight { buffer, tag, _file: file });
         self.flying += 1;
@@ -164,7 +166,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// What waits for requests while others use the queue.
+    /// What sends requests and waits for them while others use the queue.
     pub fn waiter(&self) -> Waiter {
         Waiter(self.uring.clone())
     }
@@ -195,10 +197,15 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-/// Waits for requests of a [`Ring`].
+/// Sends requests of a [`Ring`] and waits for them.
 pub(super) struct Waiter(Arc<IoUring>);
 
 impl Waiter {
+    /// As [`Ring::submit`].
+    pub fn submit(&self) {
+        let _ = self.0.submit();
+    }
+
     /// Returns when at least one request is done that was not taken yet. Never to be called while none is under way, or while
     /// another may take it.
     pub fn wait(&self) -> io::Result<()> {

@@ -105,6 +105,11 @@ pub fn unpack<'a>(
     table: &Segment,
     entry: &FrameEntry,
 ) -> Result<&'a [u8], String> {
+    decoder.decode(&open(bytes, table, entry)?).map_err(|e| e.to_string())
+}
+
+/// The frame in a record, if it is the one its segment promises. Its digest is not checked yet.
+pub fn open<'a>(bytes: &'a [u8], table: &Segment, entry: &FrameEntry) -> Result<Frame<'a>, String> {
     let header = RecordHeader::decode(bytes).map_err(|m| m.to_string())?;
     let body = bytes.get(record::HEADER_LEN..).unwrap_or_default();
     // Frames are never packed on the record's level.
@@ -118,5 +123,5 @@ pub fn unpack<'a>(
     if (frame.set, frame.segment, frame.first, frame.lengths.len()) != expected {
         return Err("another frame stands where its segment says that it is".into());
     }
-    decoder.decode(&frame).map_err(|e| e.to_string())
+    Ok(frame)
 }

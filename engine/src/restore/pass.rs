@@ -3,11 +3,12 @@
 use crate::error::{Class, Error, Result};
 use crate::frame::{FrameDecoder, check_chunks};
 use crate::index::previous::SegmentTables;
+use crate::io::Room;
 use crate::memory::Memory;
 use crate::plan::{Extent, Placement, Plan, lose, place};
 use crate::pool::Pool;
 use crate::progress::Monitor;
-use crate::restore::fetch::{Home, Volumes, unpack};
+use crate::restore::fetch::{Home, Volumes, open};
 use reel_tape::layout::segment::{FrameEntry, Segment};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,11 +23,34 @@ pub trait Sink: Sync {
     /// Takes verified bytes of a stream (by its place in the plan), in any order and from any thread.
     fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()>;
 
+    /// Memory of its own, with room for any frame, in which the plain bytes of a frame are made of which these stretches are
+    /// wanted, so that they need not be copied; `None`: they are made elsewhere.
+    fn room(&self, stretches: &[Stretch]) -> Result<Option<Room<'_>>> {
+        let _ = stretches;
+        Ok(None)
+    }
+
+    /// Takes verified stretches of the bytes that were made in its room, like [`Sink::write`].
+    fn send(&self, room: Room<'_>, stretches: &[Stretch]) -> Result<()> {
+        stretches.iter().try_for_each(|s| self.write(s.target, s.offset, &room.bytes()[s.range.clone()]))
+    }
+
     /// A range of a stream is lost.
     fn lost(&self, target: u32, range: &Range<u64>) -> Result<()> {
         let _ = (target, range);
         Ok(())
     }
+}
+
+/// Neighbours in a frame that are neighbours in a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The stream, by its place in the plan.
+    pub target: u32,
+    /// Where it begins in the stream.
+    pub offset: u64,
+    /// Where it lies in the plain bytes of the frame.
+    pub range: Range<usize>,
 }
 
 /// What the pass could not restore.
@@ -237,6 +261,27 @@ fn wanted(job: &Job) -> Vec<(u32, Range<usize>)> {
     wanted
 }
 
+/// Where these chunks of a frame go.
+fn stretches(job: &Job, chunks: &[(u32, Range<usize>)]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut chunks = chunks.iter().peekable();
+    for Placement { index, target, offset } in job.placements() {
+        while chunks.next_if(|(before, _)| before < index).is_some() {}
+        let Some((_, range)) = chunks.peek().filter(|(found, _)| found == index) else { continue };
+        match stretches.last_mut() {
+            Some(before)
+                if before.target == *target
+                    && before.offset + before.range.len() as u64 == *offset
+                    && before.range.end == range.start =>
+            {
+                before.range.end = range.end;
+            }
+            _ => stretches.push(Stretch { target: *target, offset: *offset, range: range.clone() }),
+        }
+    }
+    stretches
+}
+
 struct Worker<'a, 'p> {
     feed: &'a Mutex<Feed<'p>>,
     report: &'a Mutex<PassReport>,
@@ -271,53 +316,57 @@ impl Worker<'_, '_> {
     }
 
     fn job(&self, decoder: &mut FrameDecoder, bytes: &[u8], job: &Job) -> Result<()> {
-        let plain = match &job.bytes {
-            Ok(range) => unpack(decoder, &bytes[range.clone()], &job.table, &job.frame),
-            Err(why) => Err(why.clone()),
-        };
-        let plain = match plain {
-            Ok(plain) => plain,
+        let record = job.bytes.clone().map(|range| &bytes[range]);
+        let frame = match record.and_then(|record| open(record, &job.table, &job.frame)) {
+            Ok(frame) => frame,
             Err(why) => return self.lose_all(job, &why),
         };
         let wanted = wanted(job);
+        let stretches = stretches(job, &wanted);
+        match self.sink.room(&stretches)? {
+            Some(mut room) => {
+                let plain = decoder.decode_into(&frame, room.bytes_mut());
+                let good = self.verified(job, plain, wanted, stretches)?;
+                self.sink.send(room, &good)
+            }
+            None => {
+                let plain = decoder.decode(&frame);
+                let bytes = plain.as_ref().map_or(&[][..], |plain| plain);
+                let good = self.verified(job, plain, wanted, stretches)?;
+                good.iter().try_for_each(|s| self.sink.write(s.target, s.offset, &bytes[s.range.clone()]))
+            }
+        }
+    }
+
+    /// Holds the chunks that are wanted against their digests. Gives the stretches of those that have them; the others are lost.
+    fn verified(
+        &self,
+        job: &Job,
+        plain: Result<&[u8]>,
+        mut wanted: Vec<(u32, Range<usize>)>,
+        mut found: Vec<Stretch>,
+    ) -> Result<Vec<Stretch>> {
+        let plain = match plain {
+            Ok(plain) => plain,
+            Err(why) => return self.lose_all(job, &why.to_string()).map(|()| Vec::new()),
+        };
         let chunks = wanted
             .iter()
             .map(|(index, range)| job.table.chunks.get(*index as usize).zip(plain.get(range.clone())));
         let good: Vec<bool> =
             if self.digests { check_chunks(chunks) } else { chunks.map(|chunk| chunk.is_some()).collect() };
-        let mut checked = wanted.iter().zip(good).peekable();
-        let mut pending: Option<(u32, u64, Range<usize>)> = None;
-        for placement in job.placements() {
-            while checked.next_if(|((index, _), _)| *index < placement.index).is_some() {}
-            let Some(((_, range), good)) = checked.peek() else { break };
-            if !good {
+        if good.contains(&false) {
+            let mut good = good.into_iter();
+            let bad: Vec<_> = wanted.extract_if(.., |_| good.next() != Some(true)).collect();
+            for Stretch { target, offset, range } in stretches(job, &bad) {
                 let why = "the chunk does not have the digest that its segment says";
-                let end = placement.offset + range.len() as u64;
-                self.lose(placement.target, placement.offset..end, why)?;
-                continue;
+                self.lose(target, offset..offset + range.len() as u64, why)?;
             }
-            // Neighbours in the frame that are neighbours in the target are written at once.
-            match &mut pending {
-                Some((target, offset, before))
-                    if *target == placement.target
-                        && *offset + before.len() as u64 == placement.offset
-                        && before.end == range.start =>
-                {
-                    before.end = range.end;
-                }
-                _ => {
-                    self.flush(pending.take(), plain)?;
-                    pending = Some((placement.target, placement.offset, range.clone()));
-                }
-            }
+            found = stretches(job, &wanted);
         }
-        self.flush(pending, plain)
-    }
-
-    fn flush(&self, pending: Option<(u32, u64, Range<usize>)>, plain: &[u8]) -> Result<()> {
-        let Some((target, offset, range)) = pending else { return Ok(()) };
-        self.monitor.counters().done.fetch_add(range.len() as u64, Ordering::Relaxed);
-        self.sink.write(target, offset, &plain[range])
+        let bytes: usize = found.iter().map(|stretch| stretch.range.len()).sum();
+        self.monitor.counters().done.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(found)
     }
 
     fn lose_all(&self, job: &Job, why: &str) -> Result<()> {

@@ -1,9 +1,9 @@
 //! Targets of a restore: files under temporary names, which get their own when they are complete and verified.
 
-use super::pass::Sink;
+use super::pass::{Sink, Stretch};
 use crate::attributes::NodeKind;
 use crate::error::{Class, Error, Result};
-use crate::io::{OutputFile, Outputs};
+use crate::io::{OutputFile, Outputs, Piece, Room};
 use crate::source::check_name;
 use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 use rustix::io::Errno;
@@ -282,6 +282,14 @@ impl Files {
         Ok(file)
     }
 
+    fn pieces(&self, stretches: &[Stretch]) -> Result<Vec<Piece>> {
+        let piece = |stretch: &Stretch| {
+            let file = self.file(stretch.target)?;
+            Ok(Piece { file, offset: stretch.offset, range: stretch.range.clone() })
+        };
+        stretches.iter().map(piece).collect()
+    }
+
     /// Makes the contents of the files durable.
     pub fn sync(&self, root: &Path) -> Result<()> {
         self.outputs.finish()?;
@@ -305,6 +313,14 @@ impl Files {
 impl Sink for Files {
     fn write(&self, target: u32, offset: u64, bytes: &[u8]) -> Result<()> {
         self.outputs.write(&self.file(target)?, bytes, offset)
+    }
+
+    fn room(&self, stretches: &[Stretch]) -> Result<Option<Room<'_>>> {
+        self.outputs.room(&self.pieces(stretches)?)
+    }
+
+    fn send(&self, room: Room<'_>, stretches: &[Stretch]) -> Result<()> {
+        room.write(&self.pieces(stretches)?)
     }
 }
 
