@@ -230,7 +230,7 @@ pub struct Restore {
     /// Most bytes that wait in the temporary folder for their turn on standard output [default: the stream's length]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, requires = "stdout")]
     pub spool: Option<u64>,
-    /// How files are written; the result is the same
+    /// How the image is read and files are written; the result is the same
     #[arg(long, value_enum, default_value_t = Way::Auto)]
     pub io: Way,
     #[command(flatten)]

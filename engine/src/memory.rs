@@ -9,7 +9,8 @@ pub struct Memory {
     index: u64,
 }
 
-/// What a backup takes besides index and workers: the medium's and the catalogs' buffers, the program itself.
+/// What a backup takes besides index and workers: the media's and the catalogs' buffers (`io/stored` has 9 MiB for an image that is
+/// read), the program itself.
 const BASE: u64 = 24 << 20;
 /// Most bytes that one worker and the finished piece that waits for it hold: the piece being read, its frames, those of
 /// the piece before.

@@ -111,7 +111,7 @@ pub fn run(args: &Restore) -> Result<Outcome> {
         spool: args.spool,
         ..RestoreOptions::default()
     };
-    let pool = Arc::new(Pool::open(&args.pool.pool)?);
+    let pool = Arc::new(Pool::open_read_by(&args.pool.pool, options.io)?);
     let monitor = Monitor::default();
     interrupt::watch(&monitor, "a file that appeared under its name is whole; the pool is untouched");
     let started = Instant::now();

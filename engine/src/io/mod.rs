@@ -17,6 +17,7 @@ mod image;
 mod mmap;
 mod output;
 mod plain;
+mod stored;
 mod uring;
 mod warm;
 
@@ -24,6 +25,7 @@ pub use behind::Room;
 pub(crate) use image::ImageFile;
 pub(crate) use output::{OutputFile, Outputs, Piece};
 pub(crate) use plain::{PlainFile, fill};
+pub(crate) use stored::StoredImage;
 
 use crate::error::{Class, Error, Result};
 use crate::memory::Memory;
@@ -111,7 +113,7 @@ impl Files {
             Io::Plain => None,
             Io::Mmap => MappedFile::open(&file).map(|mapped| Arc::new(mapped) as _),
             Io::Auto | Io::Uring if file.size() < MIN_AHEAD => None,
-            Io::Auto if warm::is_warm(&file) => None,
+            Io::Auto if warm::is_warm(file.file(), file.size()) => None,
             Io::Auto | Io::Uring => self.ahead(&file).map(|ahead| Arc::new(ahead) as _),
         };
         faster.unwrap_or(file)

@@ -97,7 +97,16 @@ pub enum Catalogs {
 impl Pool {
     /// Opens the pool at a path: a folder of images, or one image.
     pub fn open(path: &Path) -> Result<Pool> {
-        Self::open_shelf(shelf::shelf(path)?, default_cache().as_deref(), Catalogs::Cached)
+        Self::open_read_by(path, Io::Auto)
+    }
+
+    /// The same, whose images are read in a way that was asked for.
+    ///
+    /// # Errors
+    /// With [`Io::Uring`] where the kernel does not give io_uring.
+    pub fn open_read_by(path: &Path, io: Io) -> Result<Pool> {
+        io.check()?;
+        Self::open_shelf(shelf::shelf_read_by(path, io)?, default_cache().as_deref(), Catalogs::Cached)
     }
 
     /// Opens the pool on a shelf; `cache` is the folder under which catalogs are kept.

@@ -1,7 +1,7 @@
 //! Where the volumes of a pool stand: a folder of images, one image, or memory.
 
 use crate::error::{Class, Error, Result};
-use crate::io::{ImageFile, Io};
+use crate::io::{ImageFile, Io, StoredImage};
 use reel_tape::layout::label::Label;
 use reel_tape::medium::simh::Store;
 use reel_tape::medium::{Medium, SimhTape};
@@ -50,18 +50,25 @@ pub trait Shelf: Send + Sync {
 /// The shelf for a path: a folder of images or one image. A name that does not exist yet becomes a folder unless it ends
 /// in `.tap`; nothing is made before the first backup.
 pub fn shelf(path: &Path) -> Result<Arc<dyn Shelf>> {
+    shelf_read_by(path, Io::Auto)
+}
+
+/// The same, whose images are read in a way that was asked for.
+pub fn shelf_read_by(path: &Path, io: Io) -> Result<Arc<dyn Shelf>> {
     let object = || path.display().to_string();
     let image = path.extension().is_some_and(|e| e == IMAGE);
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Ok(Arc::new(Folder(path.to_owned()))),
-        Ok(found) if found.is_file() => Ok(Arc::new(OneImage(path.to_owned()))),
+        Ok(found) if found.is_dir() => Ok(Arc::new(Folder(path.to_owned(), io))),
+        Ok(found) if found.is_file() => Ok(Arc::new(OneImage(path.to_owned(), io))),
         Ok(_) => Err(no_device(path)),
         // The name of a drive that is not there must not become a folder among the devices.
         Err(_) if path.parent() == Some(Path::new("/dev")) => Err(no_device(path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && image => {
-            Ok(Arc::new(OneImage(path.to_owned())))
+            Ok(Arc::new(OneImage(path.to_owned(), io)))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Arc::new(Folder(path.to_owned()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Arc::new(Folder(path.to_owned(), io)))
+        }
         Err(error) => Err(Error::io(object(), "cannot look at the pool", error)),
     }
 }
@@ -71,9 +78,12 @@ fn no_device(path: &Path) -> Error {
     Error::new(Class::Argument, path.display().to_string(), sentence)
 }
 
-fn open_image(path: &Path, access: Access) -> Result<Box<dyn Medium>> {
+fn open_image(path: &Path, access: Access, io: Io) -> Result<Box<dyn Medium>> {
     match access {
-        Access::Read => Ok(Box::new(SimhTape::open_read(path)?)),
+        Access::Read => {
+            let image = StoredImage::open(path, io)?;
+            Ok(Box::new(SimhTape::over(path.display().to_string(), image, true)?))
+        }
         Access::Append(io, known) => {
             let image = ImageFile::open(path, io)?;
             prepare_to_append(SimhTape::over(path.display().to_string(), image, false)?, known)
@@ -147,7 +157,7 @@ fn lock_file(path: &Path) -> Result<PoolLock> {
 }
 
 /// A folder of images.
-struct Folder(PathBuf);
+struct Folder(PathBuf, Io);
 
 impl Shelf for Folder {
     fn name(&self) -> String {
@@ -176,7 +186,7 @@ impl Shelf for Folder {
     }
 
     fn open(&self, volume: &str, access: Access) -> Result<Box<dyn Medium>> {
-        open_image(&self.0.join(volume), access)
+        open_image(&self.0.join(volume), access, self.1)
     }
 
     fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
@@ -198,7 +208,7 @@ impl Shelf for Folder {
 }
 
 /// One image file.
-struct OneImage(PathBuf);
+struct OneImage(PathBuf, Io);
 
 impl Shelf for OneImage {
     fn name(&self) -> String {
@@ -210,7 +220,7 @@ impl Shelf for OneImage {
     }
 
     fn open(&self, _: &str, access: Access) -> Result<Box<dyn Medium>> {
-        open_image(&self.0, access)
+        open_image(&self.0, access, self.1)
     }
 
     fn create(&self, label: &Label, session: u64) -> Result<(String, PoolLock)> {
