@@ -1,27 +1,13 @@
 //! What one walk over an image found, recalled by the next who opens it.
 
+mod blocks;
+
+use blocks::{block, probe};
 use proptest::prelude::*;
 use reel_tape::error::Error;
-use reel_tape::medium::{Medium, Read, Sighting, SimhTape};
+use reel_tape::medium::{Medium, Read, SimhTape};
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A block of a volume for these tests: a magic, its object number, its length, filling.
-fn block(object: u64, length: u32) -> Vec<u8> {
-    let mut block = b"RL".to_vec();
-    block.extend_from_slice(&object.to_le_bytes());
-    block.extend_from_slice(&length.to_le_bytes());
-    block.resize(length as usize, object as u8 | 0x40);
-    block
-}
-
-fn probe(bytes: &[u8]) -> Option<Sighting> {
-    let (magic, rest) = bytes.split_first_chunk::<2>()?;
-    let (object, rest) = rest.split_first_chunk()?;
-    let sighting =
-        Sighting { object: u64::from_le_bytes(*object), length: u32::from_le_bytes(*rest.first_chunk()?) };
-    (magic == b"RL").then_some(sighting)
-}
 
 /// An image: a block of each length, a filemark where it is 0.
 fn image(lengths: &[u32]) -> SimhTape<Vec<u8>> {

@@ -1,29 +1,15 @@
 //! SIMH images: what others wrote, files, damage, torn tails, failing stores.
 
+mod blocks;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
+use blocks::{block, probe};
 use proptest::prelude::*;
 use reel_tape::error::{Class, Error};
 use reel_tape::medium::simh::Store;
-use reel_tape::medium::{Medium, Read, Sighting, SimhTape};
-
-/// A block of a volume for these tests: a magic, its object number, its length, filling.
-fn block(object: u64, length: u32) -> Vec<u8> {
-    let mut block = b"RL".to_vec();
-    block.extend_from_slice(&object.to_le_bytes());
-    block.extend_from_slice(&length.to_le_bytes());
-    block.resize(length as usize, object as u8 | 0x40);
-    block
-}
-
-fn probe(bytes: &[u8]) -> Option<Sighting> {
-    let (magic, rest) = bytes.split_first_chunk::<2>()?;
-    let (object, rest) = rest.split_first_chunk()?;
-    let sighting =
-        Sighting { object: u64::from_le_bytes(*object), length: u32::from_le_bytes(*rest.first_chunk()?) };
-    (magic == b"RL").then_some(sighting)
-}
+use reel_tape::medium::{Medium, Read, SimhTape};
 
 /// Ten objects: blocks of odd and even length, filemarks at 3 and 7.
 fn volume() -> (Vec<u8>, Vec<u64>) {
