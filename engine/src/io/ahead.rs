@@ -7,14 +7,12 @@
 
 use super::plain::within;
 use super::uring::{Buffer, Ring};
-use super::{PlainFile, PositionedRead};
+use super::{PlainFile, PositionedRead, reopen};
 use crate::error::Result;
 use rustix::fs::{OFlags, SeekFrom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a block: one request. A multiple of every device's sector.
@@ -272,11 +270,7 @@ impl AheadFile {
     /// Opens `plain` once more for direct reading; `None` where its file system does not allow that.
     pub fn open(ahead: &Arc<ReadAhead>, plain: &Arc<PlainFile>) -> Option<AheadFile> {
         let flags = OFlags::DIRECT | OFlags::NONBLOCK;
-        // Through the open file, so that it is the same one whatever its path leads to by now.
-        let path = format!("/proc/self/fd/{}", plain.file().as_raw_fd());
-        let open = |flags: OFlags| {
-            OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path)
-        };
+        let open = |flags| reopen(plain.file(), OpenOptions::new().read(true), flags);
         let file = open(flags | OFlags::NOATIME).or_else(|_| open(flags)).ok()?;
         let mut state = ahead.state();
         let id = state.next_file;

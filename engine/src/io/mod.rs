@@ -31,7 +31,11 @@ use crate::error::{Class, Error, Result};
 use crate::memory::Memory;
 use ahead::{AheadFile, ReadAhead};
 use mmap::MappedFile;
+use rustix::fs::OFlags;
 use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, OnceLock};
 
 /// Shorter files are read plainly: there is nothing to run ahead of.
@@ -123,6 +127,11 @@ impl Files {
         let ahead = self.ahead.get_or_init(|| ReadAhead::new(self.share).ok().map(Arc::new));
         AheadFile::open(ahead.as_ref()?, file)
     }
+}
+
+/// Opens a file once more in another way, through the open file, so that it is the same one whatever its path leads to by now.
+fn reopen(file: &File, way: &mut OpenOptions, flags: OFlags) -> std::io::Result<File> {
+    way.custom_flags(flags.bits().cast_signed()).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl Default for Files {

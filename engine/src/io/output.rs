@@ -3,16 +3,15 @@
 //!
 //! No block goes both ways: the parts of a block that several writes share are parts for each of them.
 
-use super::Io;
 use super::behind::{Room, WriteBehind};
+use super::{Io, reopen};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use rustix::fs::{Advice, OFlags};
 use std::fs::{File, OpenOptions};
 use std::num::NonZeroU64;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -44,7 +43,11 @@ impl Outputs {
     /// `file`, which is called `path` in messages. `reserved`: it has its length and all space that will be written to, so that direct
     /// requests need not wait for each other.
     pub fn file(&self, file: File, path: PathBuf, reserved: bool) -> Arc<OutputFile> {
-        let direct = if reserved && self.behind().is_some() { open_direct(&file) } else { None };
+        let direct = if reserved && self.behind().is_some() {
+            reopen(&file, OpenOptions::new().write(true), OFlags::DIRECT).ok().map(Arc::new)
+        } else {
+            None
+        };
         Arc::new(OutputFile { file, path, direct, lately: Mutex::default() })
     }
 
@@ -105,13 +108,6 @@ impl Room<'_> {
         }
         self.send(direct)
     }
-}
-
-/// Opens a file once more for direct writes; `None` where its file system does not allow that.
-fn open_direct(file: &File) -> Option<Arc<File>> {
-    let flags = OFlags::DIRECT.bits().cast_signed();
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    OpenOptions::new().write(true).custom_flags(flags).open(path).ok().map(Arc::new)
 }
 
 /// The blocks that `length` bytes at `offset` cover whole, as a range of these bytes.

@@ -5,7 +5,7 @@
 //! reading gives, with plain reading's errors.
 
 use super::uring::{Buffer, Ring};
-use super::{Io, warm};
+use super::{Io, reopen, warm};
 use crate::error::{Class, Error, Result};
 use reel_tape::medium::simh::Store;
 use rustix::fs::OFlags;
@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,20 +48,17 @@ impl StoredImage {
     }
 
     fn fetching(&self) -> Option<Fetching> {
-        let direct = match self.io {
+        let wanted = match self.io {
             Io::Auto => !warm::is_warm(&self.file, self.file.metadata().ok()?.len()),
             Io::Uring => true,
             Io::Plain | Io::Mmap => false,
         };
-        direct.then(|| Fetching::new(open_direct(&self.file)?).ok()).flatten()
+        wanted
+            .then(|| {
+                Fetching::new(reopen(&self.file, OpenOptions::new().read(true), OFlags::DIRECT).ok()?).ok()
+            })
+            .flatten()
     }
-}
-
-/// Opens a file once more for direct requests, whatever its path leads to by now; `None` where its file system does not allow that.
-fn open_direct(file: &File) -> Option<File> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let flags = OFlags::DIRECT.bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path).ok()
 }
 
 impl Store for StoredImage {

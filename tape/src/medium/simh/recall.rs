@@ -58,7 +58,7 @@ impl<S: Store> SimhTape<S> {
         let (Some(entries), true, true) = (self.index.entries(), is_whole, marks > 0) else {
             return Ok(None);
         };
-        let Some(last) = self.last_block(&self.index)? else { return Ok(None) };
+        let Some(head) = self.last_head(&self.index)? else { return Ok(None) };
         let mut runs: Vec<Run> = Vec::new();
         for entry in entries {
             if !runs.last_mut().is_some_and(|run| run.take(*entry)) {
@@ -66,7 +66,7 @@ impl<S: Store> SimhTape<S> {
             }
         }
         let mut rest = Vec::with_capacity(RUNS_AT + runs.len() * RUN_LEN);
-        rest.extend(last.to_le_bytes());
+        rest.extend(crc32c::crc32c(&head).to_le_bytes());
         rest.extend(self.frontier.to_le_bytes());
         rest.extend(
             runs.iter().flat_map(|run| [run.first, run.distance, run.count]).flat_map(u64::to_le_bytes),
@@ -82,7 +82,10 @@ impl<S: Store> SimhTape<S> {
         }
         let Some((index, frontier, crc)) = decode(told, self.length) else { return Ok(false) };
         let agrees = (0..self.index.end()).all(|object| index.get(object) == self.index.get(object));
-        if !agrees || self.last_block(&index)? != Some(crc) || !self.ends_so(&index, frontier, probe)? {
+        let Some(head) = self.last_head(&index)?.filter(|head| agrees && crc32c::crc32c(head) == crc) else {
+            return Ok(false);
+        };
+        if !self.ends_so(&index, frontier, &head, probe)? {
             return Ok(false);
         }
         self.recalled = index.end();
@@ -91,18 +94,16 @@ impl<S: Store> SimhTape<S> {
         Ok(true)
     }
 
-    /// The checksum of the first bytes of the last block.
-    fn last_block(&self, index: &Index) -> Result<Option<u32>> {
+    /// The first bytes of the last block, at most [`PROBE_BYTES`], with the byte that pads an odd length.
+    fn last_head(&self, index: &Index) -> Result<Option<Vec<u8>>> {
         let Some((_, offset, next)) = end_of(index) else { return Ok(None) };
-        let mut bytes = [0; PROBE_BYTES];
-        let length = (next - offset).saturating_sub(2 * WORD).min(PROBE_BYTES as u64) as usize;
-        let Some(bytes) = bytes.get_mut(..length) else { return Ok(None) };
-        self.read_bytes(offset + WORD, bytes)?;
-        Ok(Some(crc32c::crc32c(bytes)))
+        let mut head = vec![0; (next - offset).saturating_sub(2 * WORD).min(PROBE_BYTES as u64) as usize];
+        self.read_bytes(offset + WORD, &mut head)?;
+        Ok(Some(head))
     }
 
-    /// Whether the last block of an index stands in the image, with its words and the filemarks behind it.
-    fn ends_so(&mut self, index: &Index, frontier: u64, probe: Probe) -> Result<bool> {
+    /// Whether the last block of an index, which begins with `head`, stands in the image with its words and the filemarks behind it.
+    fn ends_so(&mut self, index: &Index, frontier: u64, head: &[u8], probe: Probe) -> Result<bool> {
         let Some((object, offset, next)) = end_of(index) else { return Ok(false) };
         let mut mark = next;
         while mark < frontier {
@@ -116,9 +117,8 @@ impl<S: Store> SimhTape<S> {
         if mark != frontier || trailing != leading || offset + WORD + padded(length) + WORD != next {
             return Ok(false);
         }
-        let mut bytes = vec![0; PROBE_BYTES.min(length as usize)];
-        self.read_bytes(offset + WORD, &mut bytes)?;
-        Ok(probe(&bytes).is_some_and(|sighting| (sighting.object, sighting.length) == (object, length)))
+        let head = head.get(..length as usize).unwrap_or(head);
+        Ok(probe(head).is_some_and(|sighting| (sighting.object, sighting.length) == (object, length)))
     }
 
     /// Length of a block that was recalled and whose leading word does not lead to the next object: what its trailing word
