@@ -57,6 +57,7 @@ enum Mode {
     LinearStep,
     RebuildStep,
     PeersStep,
+    PeersDisk,
 }
 
 #[derive(Default)]
@@ -108,6 +109,9 @@ impl Arguments {
                 "--mailstore" => arguments.peers.mailstore = Some(value()?.into()),
                 peers::process::STEP => {
                     (arguments.mode, arguments.peers_step) = (Mode::PeersStep, words.by_ref().collect());
+                }
+                peers::alone::WORK => {
+                    (arguments.mode, arguments.peers_step) = (Mode::PeersDisk, words.by_ref().collect());
                 }
                 // Given by `cargo bench`.
                 "--bench" => {}
@@ -185,6 +189,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             say(&serde_json::to_string(&index::step(&parent, chunks)?)?)
         }
         Mode::PeersStep => peers::process::step(&arguments.peers_step),
+        Mode::PeersDisk => peers::alone::work(&arguments.peers_step),
         Mode::RssStep => say(&memory::step(&arguments.step, &parent, arguments.size_or(4 << 30))?),
         Mode::LinearStep => say(&linear::step(&arguments.step, &parent, arguments.size_or(4 << 30), cores)?),
         Mode::RebuildStep => say(&rebuild::step(&parent, arguments.step.parse()?, cores)?),

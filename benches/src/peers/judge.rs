@@ -62,6 +62,11 @@ pub fn comparisons(tables: &[Table], month: &Month) -> Vec<Comparison> {
 }
 
 impl Comparison {
+    /// Without a judgement.
+    fn only_shown(self) -> Comparison {
+        Comparison { must: None, ..self }
+    }
+
     fn new(table: &Table, what: String, reel: f64, beside: String, other: f64, must: f64) -> Comparison {
         let must = table.judged.then_some(must);
         Comparison { input: table.input.clone(), what, reel, beside, other, ratio: other / reel, must }
@@ -71,15 +76,17 @@ impl Comparison {
 fn of_table(table: &Table) -> Vec<Comparison> {
     let deduplicating = |sheet: &Sheet| sheet.kind == Kind::Deduplicating;
     let tar = |sheet: &Sheet| sheet.name == tar::FAST;
-    let same_level = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.level_1;
-    let fixed = |sheet: &Sheet| sheet.kind != Kind::Reel && sheet.fixed_32k;
+    let disk = |sheet: &Sheet| sheet.kind == Kind::Disk;
+    let any = |sheet: &Sheet| matches!(sheet.kind, Kind::Deduplicating | Kind::Stream);
+    let same_level = |sheet: &Sheet| any(sheet) && sheet.level_1;
+    let fixed = |sheet: &Sheet| any(sheet) && sheet.fixed_32k;
     let wall = |row: &Row| row.wall.median;
     let added = |row: &Row| row.added.median;
-    let any = |sheet: &Sheet| sheet.kind != Kind::Reel;
     let mut all = Vec::new();
     for step in Step::all() {
         all.extend(beside_best(table, step, "seconds", wall, deduplicating, 2.0));
         all.extend(beside_best(table, step, "seconds", wall, tar, 1.0));
+        all.extend(beside_best(table, step, "seconds", wall, disk, 1.0).map(Comparison::only_shown));
         all.extend(beside_best(
             table,
             step,
@@ -91,7 +98,7 @@ fn of_table(table: &Table) -> Vec<Comparison> {
     }
     all.extend(beside_best(table, Step::Day(0), "bytes stored, same level", added, same_level, 1.0));
     let whatever = beside_best(table, Step::Day(0), "bytes stored, whatever the level", added, any, 1.0);
-    all.extend(whatever.map(|found| Comparison { must: None, ..found }));
+    all.extend(whatever.map(Comparison::only_shown));
     for day in 1..DAYS {
         all.extend(beside_best(table, Step::Day(day), "bytes stored, fixed 32 KiB", added, fixed, 1.0));
     }
@@ -158,12 +165,14 @@ mod tests {
             row(Kind::Deduplicating, "slow", &[9.0], 60),
             row(Kind::Deduplicating, "fast", &[1.5], 40),
             row(Kind::Stream, tar::FAST, &[1.2], 70),
+            row(Kind::Disk, "disk", &[0.7], 10),
         ];
         let all = found(rows, true);
         let named: Vec<_> = all.iter().map(|c| (&c.what[..], &c.beside[..], c.fails())).collect();
         let expected = [
             ("first full: seconds", "fast", true),
             ("first full: seconds", tar::FAST, false),
+            ("first full: seconds", "disk", false),
             ("first full: CPU seconds for a GB", "fast", false),
             ("first full: bytes stored, same level", "fast", true),
             ("first full: bytes stored, whatever the level", "fast", false),

@@ -8,6 +8,7 @@
 //! not. CPU seconds and peak memory are those that the system counted for the program and what it started. What was restored
 //! is compared with the input, outside the time.
 
+pub mod alone;
 pub mod disk;
 pub mod inputs;
 pub mod judge;

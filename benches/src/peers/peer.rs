@@ -1,7 +1,7 @@
 //! What a program that backs up has to tell to be measured.
 
 use super::process::Pipeline;
-use super::{borg, bupstash, casync, reel, restic, rustic, tar};
+use super::{alone, borg, bupstash, casync, reel, restic, rustic, tar};
 use crate::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,8 @@ pub enum Kind {
     Deduplicating,
     /// Writes everything each day.
     Stream,
+    /// No program: the disk alone.
+    Disk,
 }
 
 /// Where a peer works.
@@ -110,29 +112,31 @@ pub const PROGRAMS: [&str; 6] = ["restic", "rustic", "borg", "bupstash", "casync
 
 /// The peers that are there.
 pub struct Found {
-    /// Those that run; ours is the first.
+    /// Those that run; ours is the first, then the disk alone.
     pub peers: Vec<Box<dyn Peer>>,
     /// The names of those that do not, because they were not asked for.
     pub left_out: Vec<&'static str>,
 }
 
 impl Found {
-    /// Our own command, then the peers that the PATH holds: those of the programs `only`, or all of them if it is empty.
+    /// Our own command, the disk alone, then the peers that the PATH holds: those of the programs `only`, or all of them if it is empty.
     pub fn on_the_path(only: &[String]) -> Result<Found> {
         if let Some(name) = only.iter().find(|name| !PROGRAMS.contains(&name.as_str())) {
             return Err(format!("{name} is no peer; there are {}", PROGRAMS.join(", ")).into());
         }
         let (peers, others) = found()?.into_iter().partition::<Vec<_>, _>(|peer| {
             let sheet = peer.sheet();
-            sheet.kind == Kind::Reel || only.is_empty() || only.iter().any(|name| name == sheet.program())
+            matches!(sheet.kind, Kind::Reel | Kind::Disk)
+                || only.is_empty()
+                || only.iter().any(|name| name == sheet.program())
         });
         Ok(Found { peers, left_out: others.iter().map(|peer| peer.sheet().name).collect() })
     }
 }
 
-/// Our own command, then the peers that the PATH holds; those that it does not are named on standard error.
+/// Our own command, the disk alone, then the peers that the PATH holds; those that it does not are named on standard error.
 fn found() -> Result<Vec<Box<dyn Peer>>> {
-    let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(reel::found()?)];
+    let mut peers: Vec<Box<dyn Peer>> = vec![Box::new(reel::found()?), Box::new(alone::found()?)];
     if let Some(restic) = restic::found()? {
         peers.push(Box::new(restic));
     }
