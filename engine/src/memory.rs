@@ -77,9 +77,10 @@ impl Memory {
         usize::try_from((self.bytes / 16).min(32 << 20)).unwrap_or(usize::MAX)
     }
 
-    /// What a restore writes behind its workers: requests that the disk works on, and those that wait for it.
+    /// What a restore writes behind its workers: requests that the disk works on, and those that wait for it. As much as a disk
+    /// takes in some hundredths of a second, for it rests that long now and then.
     pub fn write_behind(self) -> usize {
-        usize::try_from((self.bytes / 16).min(16 << 20)).unwrap_or(usize::MAX)
+        usize::try_from((self.bytes / 8).min(48 << 20)).unwrap_or(usize::MAX)
     }
 
     /// How many workers fit, of those that are wanted.

@@ -16,7 +16,7 @@ const REQUEST: usize = 256 << 10;
 /// Bytes of a buffer: those of a frame, and what it takes to begin them anywhere in a block.
 const BUFFER: usize = REQUEST + BLOCK as usize;
 /// Most buffers, and fewest.
-const MOST: usize = 64;
+const MOST: usize = 192;
 const FEWEST: usize = 16;
 
 /// What all files of a run share.
