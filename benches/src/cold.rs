@@ -2,6 +2,8 @@
 
 mod uring;
 
+pub(crate) use uring::read_all;
+
 use crate::Result;
 use crate::gauge::read_by;
 use crate::machine::timed;
@@ -39,7 +41,7 @@ pub fn cold_read(path: &Path, runs: usize) -> Result<ColdRead> {
         let file = File::open(path)?;
         plain = plain.min(timed(|| read_by(&file, length, 1, BUFFER))?.0.wall);
         cool(path)?;
-        if let Ok((span, bytes)) = timed(|| Ok(uring::read_all(path)?))
+        if let Ok((span, bytes)) = timed(|| Ok(read_all(path)?))
             && bytes == length
         {
             direct = direct.min(span.wall);

@@ -15,7 +15,7 @@ const DEPTH: usize = 16;
 const BLOCK: usize = 256 << 10;
 
 /// Reads all of a file and gives how many bytes it had.
-pub(super) fn read_all(path: &Path) -> io::Result<u64> {
+pub(crate) fn read_all(path: &Path) -> io::Result<u64> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path)?;
     let length = file.metadata()?.len();
     let mut memory = MmapMut::map_anon(DEPTH * BLOCK)?;

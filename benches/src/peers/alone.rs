@@ -1,14 +1,15 @@
 //! The disk alone: the bytes that any program of the kind has to move, and nothing done with them.
 //!
 //! On each day the input is read; on day 0 as much is written as zstd leaves of the input at level 1; a restore reads that and
-//! writes as much as the input has. What a program takes beyond it is its own; no program takes less.
+//! writes as much as the input has. What a program takes beyond it is its own; more requests at once may take a little less.
 
 use super::disk;
 use super::peer::{Kind, Peer, Place, Sheet};
 use super::process::Pipeline;
 use crate::Result;
+use crate::cold::read_all;
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The word that starts this binary as [`work`].
 pub const WORK: &str = "--peers-disk";
 
-/// Bytes of a direct request, and how many of each kind are under way at once.
+/// Bytes of a direct request, and how many of each kind are under way at once; reading has its own, alike.
 const BLOCK: u64 = 256 << 10;
 const DEPTH: usize = 16;
 /// Addresses of direct requests are multiples of it.
@@ -63,84 +64,71 @@ impl Peer for Alone {
 
     fn back_up(&self, place: &Place, day: usize) -> Pipeline {
         let read = self.call(place.input());
-        if day > 0 {
-            return read;
-        }
-        let bytes = disk::bytes(place.input()).unwrap_or(0) / 100 * STORED;
-        read.argument(place.repository().join("stored")).argument(bytes.to_string())
+        if day == 0 { writing(read, &place.repository().join("stored"), STORED, place) } else { read }
     }
 
     fn restore(&self, place: &Place, _: usize) -> Pipeline {
-        let bytes = disk::bytes(place.input()).unwrap_or(0);
-        self.call(&place.repository()).argument(place.restored().join("bytes")).argument(bytes.to_string())
+        writing(self.call(&place.repository()), &place.restored().join("bytes"), 100, place)
     }
 }
 
-/// Reads the files of a folder, and beside that writes a new file of so many bytes, if one is named.
+/// The same that also writes a file as long as so many percent of the input.
+fn writing(read: Pipeline, file: &Path, percent: u64, place: &Place) -> Pipeline {
+    read.argument(file).argument(percent.to_string()).argument(place.input())
+}
+
+/// Reads the files of a folder. If a file is named, it is made beside that, as long as so many percent of what another folder has.
 ///
 /// # Errors
-/// Those of the files; also where the file system takes no direct requests.
+/// Those of the files; also where the system gives no io_uring or the file system takes no direct requests.
 pub fn work(words: &[String]) -> Result<bool> {
     let (folder, file) = match words {
         [folder] => (folder, None),
-        [folder, file, bytes] => (folder, Some((Path::new(file), bytes.parse()?))),
-        _ => return Err(format!("{WORK}: expected a folder, and perhaps a file and its length").into()),
+        [folder, file, percent, like] => {
+            (folder, Some((Path::new(file), disk::bytes(Path::new(like))? / 100 * percent.parse::<u64>()?)))
+        }
+        _ => return Err(format!("{WORK}: expected a folder, or with it a file, percent and a folder").into()),
     };
     std::thread::scope(|scope| {
-        let writing = file.map(|(path, bytes)| scope.spawn(move || write(path, bytes)));
-        disk::files(Path::new(folder))?.iter().try_for_each(|path| read(path))?;
-        writing.map_or(Ok(()), |writing| writing.join().map_err(|_| "the writer panicked")?)
+        let writer = file.map(|(path, bytes)| scope.spawn(move || write(path, bytes)));
+        for path in disk::files(Path::new(folder))? {
+            let read = read_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            if read != path.metadata()?.len() {
+                return Err(format!("{}: only {read} bytes were read", path.display()).into());
+            }
+        }
+        writer.map_or(Ok(()), |writer| writer.join().map_err(|_| "the writer panicked")?)
     })?;
     Ok(true)
 }
 
-fn direct(options: &mut OpenOptions, path: &Path) -> Result<File> {
-    let file = options.custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path);
-    Ok(file.map_err(|e| format!("{}: {e}", path.display()))?)
-}
-
-fn read(path: &Path) -> Result<()> {
-    let file = direct(OpenOptions::new().read(true), path)?;
-    let length = file.metadata()?.len();
-    each_block(length, |buffer, offset| {
-        let expected = (length - offset).min(BLOCK) as usize;
-        match file.read_at(buffer, offset)? {
-            read if read >= expected => Ok(()),
-            read => Err(format!("{read} bytes where {expected} were expected").into()),
-        }
-    })
-}
-
+/// Writes a new file of noise, from front to back, some blocks at once.
 fn write(path: &Path, bytes: u64) -> Result<()> {
     let bytes = bytes.next_multiple_of(BLOCK);
-    let file = direct(OpenOptions::new().write(true).create_new(true), path)?;
+    let direct = OFlags::DIRECT.bits().cast_signed();
+    let file = OpenOptions::new().write(true).create_new(true).custom_flags(direct).open(path);
+    let file = file.map_err(|e| format!("{}: {e}", path.display()))?;
     fallocate(&file, FallocateFlags::empty(), 0, bytes)?;
-    each_block(bytes, |buffer, offset| Ok(file.write_all_at(buffer, offset)?))?;
-    Ok(file.sync_data()?)
-}
-
-/// Does something for each block of so many bytes, from front to back, some at once; what it is given is noise at an address
-/// for direct requests.
-fn each_block(length: u64, work: impl Fn(&mut [u8], u64) -> Result<()> + Sync) -> Result<()> {
     let next = AtomicU64::new(0);
     let worker = |number: usize| {
         let mut memory = vec![0; BLOCK as usize + ALIGN];
         blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut memory);
         let begin = memory.as_ptr().align_offset(ALIGN);
-        let buffer = &mut memory[begin..][..BLOCK as usize];
+        let noise = &memory[begin..][..BLOCK as usize];
         loop {
             let offset = next.fetch_add(BLOCK, Ordering::Relaxed);
-            if offset >= length {
+            if offset >= bytes {
                 return Ok(());
             }
-            work(buffer, offset)?;
+            file.write_all_at(noise, offset)?;
         }
     };
-    std::thread::scope(|scope| {
+    std::thread::scope(|scope| -> Result<()> {
         let worker = &worker;
         let workers: Vec<_> = (0..DEPTH).map(|number| scope.spawn(move || worker(number))).collect();
         workers.into_iter().try_for_each(|one| one.join().map_err(|_| "a thread panicked")?)
-    })
+    })?;
+    Ok(file.sync_data()?)
 }
 
 #[cfg(test)]
@@ -148,26 +136,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_block_comes_once_and_the_file_has_its_length() {
-        let blocks = std::sync::Mutex::new(Vec::new());
-        each_block(5 * BLOCK - 7, |_, offset| {
-            blocks.lock().unwrap().push(offset / BLOCK);
-            Ok(())
-        })
-        .unwrap();
-        let mut blocks = blocks.into_inner().unwrap();
-        blocks.sort_unstable();
-        assert_eq!(blocks, [0, 1, 2, 3, 4]);
-
+    fn the_folder_is_read_and_the_file_has_its_length_and_no_holes() {
         let folder = tempfile::tempdir().unwrap();
         let (input, stored) = (folder.path().join("input"), folder.path().join("stored"));
         std::fs::create_dir(&input).unwrap();
         std::fs::write(input.join("file"), vec![1; 1_000_001]).unwrap();
-        let words = [&input, &stored].map(|path| path.display().to_string());
-        match work(&[&words[..], &[(2 * BLOCK).to_string()]].concat()) {
-            Ok(done) => assert!(done && std::fs::metadata(&stored).unwrap().len() == 2 * BLOCK),
-            Err(error) => eprintln!("skipped: every_block_comes_once_...: no direct requests here: {error}"),
+        let word = |path: &Path| path.display().to_string();
+        match work(&[word(&input), word(&stored), "40".to_owned(), word(&input)]) {
+            Ok(done) => {
+                let blocks = std::fs::read(&stored).unwrap();
+                assert!(done && blocks.len() as u64 == 2 * BLOCK);
+                assert!(blocks.chunks(ALIGN).all(|block| block.iter().any(|byte| *byte != 0)));
+            }
+            Err(error) => eprintln!("skipped: the_folder_is_read_...: no direct requests here: {error}"),
         }
-        assert!(work(&[folder.path().join("missing").display().to_string(), String::new()]).is_err());
+        assert!(work(&[word(&input), word(&stored), "much".to_owned(), word(&input)]).is_err());
+        assert!(work(&[word(&input), word(&stored)]).is_err());
     }
 }

@@ -53,11 +53,10 @@ impl StoredImage {
             Io::Uring => true,
             Io::Plain | Io::Mmap => false,
         };
-        wanted
-            .then(|| {
-                Fetching::new(reopen(&self.file, OpenOptions::new().read(true), OFlags::DIRECT).ok()?).ok()
-            })
-            .flatten()
+        if !wanted {
+            return None;
+        }
+        Fetching::new(reopen(&self.file, OpenOptions::new().read(true), OFlags::DIRECT).ok()?).ok()
     }
 }
 
