@@ -7,6 +7,7 @@ use reel_tape::layout::segment::ChunkEntry;
 use std::io::Cursor;
 use std::ops::Range;
 use zerocopy::little_endian::U32;
+use zstd::zstd_safe::CParameter;
 
 /// How frames are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,15 +155,17 @@ impl FrameEncoder {
 
 /// The compressor of a level, as frames are made with it.
 ///
-/// For inputs as short as a frame, level 1 of zstd finds matches by a table of 2^14 places. With twice as many what is stored is
-/// 1.5 to 1.8 % less at 0.92 times the speed: as little as one stream of level 1 over all frames would have.
+/// For inputs as short as a frame, level 1 of zstd finds matches of 6 bytes by a table of 2^14 places. As for long inputs it looks
+/// for 7 here, and by 2^16 places: beside 6 bytes and 2^15 places what is stored is 0.3 to 0.8 % more, packed in 0.9 of the time and
+/// unpacked in 0.87 to 0.96; beside zstd's own choice it is 1 % less.
 ///
 /// # Errors
 /// When zstd has no memory for it.
 pub fn compressor(level: i32) -> std::io::Result<zstd::bulk::Compressor<'static>> {
     let mut compressor = zstd::bulk::Compressor::new(level)?;
     if level == 1 {
-        compressor.set_parameter(zstd::zstd_safe::CParameter::HashLog(15))?;
+        compressor.set_parameter(CParameter::HashLog(16))?;
+        compressor.set_parameter(CParameter::MinMatch(7))?;
     }
     Ok(compressor)
 }

@@ -15,6 +15,7 @@ use reel_tape::medium::Medium;
 use std::collections::{BTreeSet, HashMap};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::U32;
+use zstd::zstd_safe::CParameter;
 
 /// Most plain bytes of a frame; a fragments record closes when it has as many.
 const GROUP: usize = 262_144;
@@ -318,7 +319,8 @@ fn compress(plain: Vec<u8>, level: Option<i32>) -> Result<(Codec, Vec<u8>)> {
     if let Some(level) = level {
         let mut compressor = zstd::bulk::Compressor::new(level)?;
         if level == 1 {
-            compressor.set_parameter(zstd::zstd_safe::CParameter::HashLog(15))?;
+            compressor.set_parameter(CParameter::HashLog(16))?;
+            compressor.set_parameter(CParameter::MinMatch(7))?;
         }
         let stored = compressor.compress(&plain)?;
         if stored.len() * 100 <= plain.len() * 97 {
