@@ -165,28 +165,26 @@ impl State {
         });
     }
 
-    /// Moves the plan of a file on to a block that is asked for.
+    /// Moves the plan of a file on. The block that is asked for goes first if the plan has not come to it.
     fn follow(&mut self, key: Key) {
         let (file, block) = key;
-        self.fill(file);
         let far = FAR * self.slots;
-        // Blocks that border on a hole may never be read to their end.
-        self.leave_behind(file, block.saturating_sub(far));
         let Some(plan) = self.plans.get_mut(&file) else { return };
-        if block < plan.next {
-            return;
+        let is_far = block.checked_sub(plan.next).is_some_and(|blocks| blocks > far);
+        if is_far {
+            plan.next = block;
+            plan.passed.clear();
         }
-        if block - plan.next <= far {
+        // Blocks that border on a hole may never be read to their end.
+        self.leave_behind(file, if is_far { block } else { block.saturating_sub(far) });
+        self.fill(file);
+        let Some(plan) = self.plans.get_mut(&file) else { return };
+        if block >= plan.next && !self.blocks.contains_key(&key) {
             plan.passed.insert(block);
-            if !self.blocks.contains_key(&key) && self.ask(key) {
+            if self.ask(key) {
                 self.ring.submit();
             }
-            return;
         }
-        plan.next = block;
-        plan.passed.clear();
-        self.leave_behind(file, block);
-        self.fill(file);
     }
 
     /// Frees the buffers of a file's blocks before `block`.
