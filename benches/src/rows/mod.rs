@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::row::{Row, Verdict};
 use crate::stage::Stage;
 use crate::workbench::Workbench;
+use std::time::Duration;
 
 /// Measures rows.
 struct Case {
@@ -55,7 +56,10 @@ const CASES: [Case; 24] = [
 /// Cases that take a second or two and hardly depend on how busy the machine is: the gate's.
 const GATED: [&str; 4] = ["gear-lanes", "gear-aes", "guided", "batch"];
 /// Measurements that a row of the gate has before it counts as a miss.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 12;
+/// Rest before a measurement again. What a neighbour on the same core takes, it takes from a kernel that keeps the core's ports
+/// busy, and hardly from the crate beside it, which waits for its own last step; neighbours come and go, slower code stays.
+const REST: Duration = Duration::from_secs(8);
 
 /// What the table of limits has.
 const LIMITS: [Stage; 16] = [
@@ -101,7 +105,8 @@ pub fn run(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) -
 }
 
 /// Measures the cases of these names, or those whose ratios a busy machine hardly changes, and holds them against the slack
-/// targets of [`crate::row::Target::slack`]. A case with a row that misses is measured again before the row counts.
+/// targets of [`crate::row::Target::slack`]. A case with a row that misses is measured again, and again after a rest,
+/// before the row counts.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -110,7 +115,10 @@ pub fn gate(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) 
     let mut rows = Vec::new();
     for case in chosen(if only.is_empty() { &gated } else { only })? {
         let mut best: Vec<Row> = Vec::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                std::thread::sleep(REST);
+            }
             said(case.name);
             let now = (case.measure)(bench)?.into_iter().map(Row::with_slack);
             best = if best.is_empty() {
