@@ -4,28 +4,57 @@
 
 use super::IO_ENV;
 use io_uring::{IoUring, opcode, squeue, types};
-use memmap2::MmapMut;
+use memmap2::{Advice, MmapMut};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-/// Memory for one request, page-aligned as direct requests want it.
+/// Bytes of a huge page where pages have 4 KiB; elsewhere it only aligns.
+const HUGE: usize = 2 << 20;
+
+/// Memory for one request, page-aligned as direct requests want it: its own stretch of what the buffers of a queue share.
 pub(super) struct Buffer {
     index: u16,
-    bytes: MmapMut,
+    place: NonNull<u8>,
+    length: usize,
+    /// Is there as long as the buffer, and is looked at through buffers only.
+    _shared: Arc<MmapMut>,
 }
 
+// SAFETY: a buffer owns its stretch, which no other has, like a boxed slice.
+unsafe impl Send for Buffer {}
+// SAFETY: the same; what is shared can only be read.
+unsafe impl Sync for Buffer {}
+
 impl Buffer {
+    /// As many buffers of `length` bytes as `count`, in huge pages where the system gives them: to the device a buffer is one
+    /// stretch of memory then, and not one for each 4 KiB.
+    fn several(count: u16, length: usize) -> io::Result<Vec<Buffer>> {
+        let all = length * usize::from(count);
+        let mut shared = MmapMut::map_anon(all + HUGE)?;
+        let begin = shared.as_ptr().align_offset(HUGE);
+        // Whole huge pages only, so that there is no more memory than asked for.
+        let _ = shared.advise_range(Advice::HugePage, begin, all / HUGE * HUGE);
+        let places: Vec<_> =
+            shared[begin..begin + all].chunks_exact_mut(length).map(|b| NonNull::from(b).cast()).collect();
+        let shared = Arc::new(shared);
+        let buffer = |(index, place)| Buffer { index, place, length, _shared: shared.clone() };
+        Ok((0..count).zip(places).map(buffer).collect())
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        // SAFETY: the stretch is mapped as long as `_shared` is there, no other buffer has it, and bytes of a mapping have values.
+        unsafe { std::slice::from_raw_parts(self.place.as_ptr(), self.length) }
     }
 
     /// Its bytes, to be written.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        // SAFETY: the same; and `self` is borrowed for writing.
+        unsafe { std::slice::from_raw_parts_mut(self.place.as_ptr(), self.length) }
     }
 }
 
@@ -63,16 +92,13 @@ impl<T> Ring<T> {
     /// Where the kernel gives no io_uring, or no memory.
     pub fn new(count: u16, length: usize) -> io::Result<(Self, Vec<Buffer>)> {
         let uring = open(u32::from(count).next_power_of_two())?;
-        let mut buffers = Vec::with_capacity(usize::from(count));
-        for index in 0..count {
-            buffers.push(Buffer { index, bytes: MmapMut::map_anon(length)? });
-        }
+        let buffers = Buffer::several(count, length)?;
         let places: Vec<_> = buffers
-            .iter_mut()
-            .map(|b| libc::iovec { iov_base: b.bytes.as_mut_ptr().cast(), iov_len: b.bytes.len() })
+            .iter()
+            .map(|b| libc::iovec { iov_base: b.place.as_ptr().cast(), iov_len: b.length })
             .collect();
-        // SAFETY: each place is a mapping of just that length. A buffer that is dropped stays pinned for the kernel until the
-        // queue is closed, and requests name a registered buffer only while they own it.
+        // SAFETY: each place is mapped memory of just that length. A buffer that is dropped stays pinned for the kernel until
+        // the queue is closed, and requests name a registered buffer only while they own it.
         let registered = unsafe { uring.submitter().register_buffers(&places) }.is_ok();
         let flights = (0..count).map(|_| None).collect();
         Ok((Ring { uring: Arc::new(uring), registered, flights, flying: 0 }, buffers))
@@ -87,14 +113,14 @@ impl<T> Ring<T> {
     /// back if the queue is full.
     pub fn read(
         &mut self,
-        mut buffer: Buffer,
+        buffer: Buffer,
         file: Arc<File>,
         offset: u64,
         length: usize,
         tag: T,
     ) -> Result<(), (Buffer, T)> {
-        let length = length.min(buffer.bytes.len()) as u32;
-        let (fd, memory) = (types::Fd(file.as_raw_fd()), buffer.bytes.as_mut_ptr());
+        let length = length.min(buffer.length) as u32;
+        let (fd, memory) = (types::Fd(file.as_raw_fd()), buffer.place.as_ptr());
         let request = if self.registered {
             opcode::ReadFixed::new(fd, memory, length, buffer.index).offset(offset).build()
         } else {
@@ -113,7 +139,7 @@ impl<T> Ring<T> {
         range: Range<usize>,
         tag: T,
     ) -> Result<(), (Buffer, T)> {
-        let bytes = buffer.bytes.get(range).unwrap_or_default();
+        let bytes = buffer.bytes().get(range).unwrap_or_default();
         let (fd, memory, length) = (types::Fd(file.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32);
         let request = if self.registered {
             opcode::WriteFixed::new(fd, memory, length, buffer.index).offset(offset).build()
@@ -220,4 +246,33 @@ impl Waiter {
 /// The kernel wants what is done to be taken first.
 fn is_busy(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EAGAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_page_aligned_and_none_has_a_byte_of_another() {
+        for (count, length) in [(1, 4096), (3, 256 << 10), (17, 256 << 10), (5, 1 << 20)] {
+            let mut buffers = Buffer::several(count, length).unwrap();
+            for buffer in &mut buffers {
+                let value = buffer.index as u8 + 1;
+                assert_eq!(buffer.place.as_ptr() as usize % 4096, 0);
+                assert!(buffer.bytes().iter().all(|byte| *byte == 0), "another wrote here");
+                buffer.bytes_mut().fill(value);
+            }
+            let indexes: Vec<u16> = buffers.iter().map(|buffer| buffer.index).collect();
+            assert!(indexes.into_iter().eq(0..count));
+            // The memory is there as long as one of them.
+            while buffers.len() > 1 {
+                drop(buffers.swap_remove(0));
+            }
+            for buffer in &buffers {
+                let bytes = buffer.bytes();
+                assert_eq!(bytes.len(), length);
+                assert!(bytes.iter().all(|byte| *byte == buffer.index as u8 + 1), "{count} of {length}");
+            }
+        }
+    }
 }
