@@ -23,7 +23,7 @@ usage: reel-bench [--size BYTES[K|M|G]] [--only CASE[,CASE...]] [--dir FOLDER] [
 Without a mode: every row of the ratio table on a generated store (default 1G; needs eight times that in FOLDER) beside
 the limits of this machine; with --only those of some cases, whose names --names prints.
 With --gate: the kernels beside their limits on a small store (default 256M), or the cases of --only, in seconds and for a machine
-that others use: only what stays below 0.85 of what it must reach misses, and only when three measurements do.
+that others use: only what stays below 0.85 of what it must reach misses, and only when twelve measurements, eight seconds apart, do.
 With --linear: first backup and next days of a generated stream at two sizes, 4G and --size (default 64G; needs an
 eighth of that in FOLDER), with a bound of 256 MiB: does the time grow as the size does, does the memory not?
 With --rss: peak memory of a backup and a restore (default 4G) with a bound of 256 MiB.
