@@ -53,12 +53,12 @@ const CASES: [Case; 24] = [
     Case { name: "memory", measure: costs::peak_memory },
 ];
 
-/// Cases that take a second or two and hardly depend on how busy the machine is: the gate's.
+/// Cases that take a second or two and depend least on how busy the machine is: the gate's.
 const GATED: [&str; 4] = ["gear-lanes", "gear-aes", "guided", "batch"];
 /// Measurements that a row of the gate has before it counts as a miss.
 const ATTEMPTS: usize = 12;
-/// Rest before a measurement again. What a neighbour on the same core takes, it takes from a kernel that keeps the core's ports
-/// busy, and hardly from the crate beside it, which waits for its own last step; neighbours come and go, slower code stays.
+/// Rest before a measurement again. A neighbour on the same core takes half from a kernel that keeps the core's ports busy, and a
+/// quarter from the crate beside it, which waits for its own last step; neighbours come and go, slower code stays.
 const REST: Duration = Duration::from_secs(8);
 
 /// What the table of limits has.
@@ -104,7 +104,7 @@ pub fn run(bench: &mut Workbench, only: &[String], mut said: impl FnMut(&str)) -
     Ok((bench.limits(), rows))
 }
 
-/// Measures the cases of these names, or those whose ratios a busy machine hardly changes, and holds them against the slack
+/// Measures the cases of these names, or those whose ratios a busy machine changes least, and holds them against the slack
 /// targets of [`crate::row::Target::slack`]. A case with a row that misses is measured again, and again after a rest,
 /// before the row counts.
 ///
