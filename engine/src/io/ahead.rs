@@ -7,7 +7,7 @@
 //! Files of one run share the buffers.
 
 use super::plain::within;
-use super::uring::{Buffer, Ring};
+use super::uring::{Buffer, Pages, Ring};
 use super::{PlainFile, PositionedRead, reopen};
 use crate::error::Result;
 use rustix::fs::{OFlags, SeekFrom};
@@ -76,7 +76,7 @@ impl ReadAhead {
     /// Where the kernel gives no io_uring.
     pub fn new(share: usize) -> io::Result<ReadAhead> {
         let slots = (share / BLOCK as usize).clamp(FEWEST, MOST);
-        let (ring, free) = Ring::new(slots as u16, BLOCK as usize)?;
+        let (ring, free) = Ring::new(slots as u16, BLOCK as usize, Pages::Huge)?;
         let state = State {
             ring,
             slots: slots as u64,

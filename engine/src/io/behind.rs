@@ -5,7 +5,7 @@
 //! A request that is refused, or moves fewer bytes, is written plainly by whoever comes upon it, and so is all that follows.
 
 use super::output::{BLOCK, OutputFile, Piece};
-use super::uring::{Buffer, Landed, Ring};
+use super::uring::{Buffer, Landed, Pages, Ring};
 use crate::error::{Error, Result};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ impl WriteBehind {
     /// # Errors
     /// Where the kernel gives no io_uring.
     pub fn new(share: usize) -> io::Result<WriteBehind> {
-        let (ring, free) = Ring::new((share / BUFFER).clamp(FEWEST, MOST) as u16, BUFFER)?;
+        let (ring, free) = Ring::new((share / BUFFER).clamp(FEWEST, MOST) as u16, BUFFER, Pages::Plain)?;
         let state = State { ring, free, waiting: false, broken: false };
         Ok(WriteBehind { state: Mutex::new(state), changed: Condvar::new(), refused: AtomicBool::new(false) })
     }

@@ -6,7 +6,7 @@
 //! a gap. Requests side by side could do that, for the file has its new length as soon as any of them is done.
 
 use super::Io;
-use super::uring::{Buffer, Landed, Ring};
+use super::uring::{Buffer, Landed, Pages, Ring};
 use crate::error::{Class, Error, Result};
 use reel_tape::medium::simh::Store;
 use rustix::fs::OFlags;
@@ -128,7 +128,7 @@ struct Queue {
 
 impl Queue {
     fn new(direct: File) -> io::Result<Queue> {
-        let (ring, free) = Ring::new(REQUESTS, REQUEST)?;
+        let (ring, free) = Ring::new(REQUESTS, REQUEST, Pages::Plain)?;
         Ok(Queue {
             ring,
             direct: Arc::new(direct),

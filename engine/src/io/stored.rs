@@ -4,7 +4,7 @@
 //! The medium says what comes next only where it is read in order, and how far. Whatever a direct request does not give, plain
 //! reading gives, with plain reading's errors.
 
-use super::uring::{Buffer, Ring};
+use super::uring::{Buffer, Pages, Ring};
 use super::{Io, reopen, warm};
 use crate::error::{Class, Error, Result};
 use reel_tape::medium::simh::Store;
@@ -109,7 +109,7 @@ struct Fetching {
 
 impl Fetching {
     fn new(direct: File) -> io::Result<Fetching> {
-        let (ring, free) = Ring::new(BLOCKS, BLOCK as usize)?;
+        let (ring, free) = Ring::new(BLOCKS, BLOCK as usize, Pages::Huge)?;
         let blocks = BTreeMap::new();
         Ok(Fetching { ring, direct: Arc::new(direct), free, blocks, reading: 0, refused: false })
     }

@@ -15,6 +15,16 @@ use std::sync::Arc;
 /// Bytes of a huge page where pages have 4 KiB; elsewhere it only aligns.
 const HUGE: usize = 2 << 20;
 
+/// What the buffers of a queue lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pages {
+    /// Those that the system gives everyone.
+    Plain,
+    /// Huge ones where the system gives them: to the device a buffer is one stretch of memory then, and not one for each 4 KiB.
+    /// Cold reads are faster for it. Writes are not, and those of a restore seemed to be slower.
+    Huge,
+}
+
 /// Memory for one request, page-aligned as direct requests want it: its own stretch of what the buffers of a queue share.
 pub(super) struct Buffer {
     index: u16,
@@ -30,14 +40,15 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// As many buffers of `length` bytes as `count`, in huge pages where the system gives them: to the device a buffer is one
-    /// stretch of memory then, and not one for each 4 KiB.
-    fn several(count: u16, length: usize) -> io::Result<Vec<Buffer>> {
+    /// As many buffers of `length` bytes as `count`.
+    fn several(count: u16, length: usize, pages: Pages) -> io::Result<Vec<Buffer>> {
         let all = length * usize::from(count);
         let mut shared = MmapMut::map_anon(all + HUGE)?;
         let begin = shared.as_ptr().align_offset(HUGE);
-        // Whole huge pages only, so that there is no more memory than asked for.
-        let _ = shared.advise_range(Advice::HugePage, begin, all / HUGE * HUGE);
+        if pages == Pages::Huge {
+            // Whole ones only, so that there is no more memory than asked for.
+            let _ = shared.advise_range(Advice::HugePage, begin, all / HUGE * HUGE);
+        }
         let places: Vec<_> =
             shared[begin..begin + all].chunks_exact_mut(length).map(|b| NonNull::from(b).cast()).collect();
         let shared = Arc::new(shared);
@@ -90,9 +101,9 @@ impl<T> Ring<T> {
     ///
     /// # Errors
     /// Where the kernel gives no io_uring, or no memory.
-    pub fn new(count: u16, length: usize) -> io::Result<(Self, Vec<Buffer>)> {
+    pub fn new(count: u16, length: usize, pages: Pages) -> io::Result<(Self, Vec<Buffer>)> {
         let uring = open(u32::from(count).next_power_of_two())?;
-        let buffers = Buffer::several(count, length)?;
+        let buffers = Buffer::several(count, length, pages)?;
         let places: Vec<_> = buffers
             .iter()
             .map(|b| libc::iovec { iov_base: b.place.as_ptr().cast(), iov_len: b.length })
@@ -254,8 +265,11 @@ mod tests {
 
     #[test]
     fn buffers_are_page_aligned_and_none_has_a_byte_of_another() {
-        for (count, length) in [(1, 4096), (3, 256 << 10), (17, 256 << 10), (5, 1 << 20)] {
-            let mut buffers = Buffer::several(count, length).unwrap();
+        let (plain, huge) = (Pages::Plain, Pages::Huge);
+        for (count, length, pages) in
+            [(1, 4096, plain), (3, 256 << 10, huge), (17, 256 << 10, huge), (5, 1 << 20, plain)]
+        {
+            let mut buffers = Buffer::several(count, length, pages).unwrap();
             for buffer in &mut buffers {
                 let value = buffer.index as u8 + 1;
                 assert_eq!(buffer.place.as_ptr() as usize % 4096, 0);
