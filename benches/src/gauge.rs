@@ -8,7 +8,8 @@ pub(crate) use processor::GROUP;
 
 use crate::Result;
 use crate::cold::cold_read;
-use crate::limits::Limits;
+use crate::limits::{Limits, Measured};
+use crate::machine::Seconds;
 use crate::stage::Stage;
 use std::cell::RefCell;
 use std::fs::File;
@@ -35,8 +36,8 @@ pub struct Place {
     pub best: Rc<RefCell<Limits>>,
 }
 
-/// Gives the rate of a stage now, in bytes a second.
-type Meter = Box<dyn FnMut() -> Result<f64>>;
+/// Gives what a byte of a stage takes now.
+type Meter = Box<dyn FnMut() -> Result<Seconds>>;
 
 /// Some stages, ready to be measured.
 pub struct Gauge {
@@ -66,10 +67,12 @@ impl Gauge {
     ///
     /// # Errors
     /// Those of the file.
-    pub fn measure(&mut self) -> Result<Limits> {
-        let now = self.meters.iter_mut().map(|(stage, meter)| Ok((*stage, meter()?)));
-        let now: Limits = now.collect::<Result<_>>()?;
-        self.best.borrow_mut().raise(&now);
+    pub fn measure(&mut self) -> Result<Measured> {
+        let mut now = Measured::default();
+        for (stage, meter) in &mut self.meters {
+            now.add(*stage, meter()?);
+        }
+        self.best.borrow_mut().raise(&now.best);
         Ok(now)
     }
 }
@@ -80,7 +83,7 @@ fn meter(place: &Place, sample: &Rc<Vec<u8>>, stage: Stage) -> Result<Meter> {
     Ok(match stage {
         Stage::Read => files::read(File::open(input)?, 1)?,
         Stage::ReadAll => files::read(File::open(input)?, place.threads)?,
-        Stage::ReadCold => Box::new(move || Ok(cold_read(&input, 1)?.best())),
+        Stage::ReadCold => Box::new(move || Ok(Seconds::once(1.0 / cold_read(&input, 1)?.best()))),
         Stage::Map => files::touch(File::open(input)?),
         Stage::Write => files::write(sample, input.metadata()?.len(), folder.join("limit")),
         Stage::WriteDurable => files::write_durable(sample, input.metadata()?.len(), folder.join("limit")),

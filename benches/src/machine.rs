@@ -26,23 +26,61 @@ pub fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Span, T)> {
     Ok((Span { wall, cpu, others: (machine_seconds() - machine - cpu).max(0.0) }, done))
 }
 
-/// Seconds of the fastest of several runs.
-pub fn best(runs: usize, work: impl FnMut() -> Result<()>) -> Result<f64> {
-    least(runs, work, |span| span.wall)
+/// Seconds of several runs of the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds {
+    /// Those of the fastest.
+    pub best: f64,
+    /// Those of all, divided by their number.
+    pub mean: f64,
 }
 
-/// Seconds of the fastest of several runs of what one thread does without waiting for anything: those that it worked, which others on
-/// the machine disturb less.
-pub fn best_cpu(runs: usize, work: impl FnMut() -> Result<()>) -> Result<f64> {
-    least(runs, work, |span| span.cpu)
-}
-
-fn least(runs: usize, mut work: impl FnMut() -> Result<()>, seconds: impl Fn(Span) -> f64) -> Result<f64> {
-    let mut least = f64::INFINITY;
-    for _ in 0..runs {
-        least = least.min(seconds(timed(&mut work)?.0));
+impl Seconds {
+    /// Those of a single run.
+    pub fn once(seconds: f64) -> Seconds {
+        Seconds { best: seconds, mean: seconds }
     }
-    Ok(least)
+
+    /// Those of the faster of two ways.
+    pub fn or(self, other: Seconds) -> Seconds {
+        Seconds { best: self.best.min(other.best), mean: self.mean.min(other.mean) }
+    }
+
+    /// Those of one byte of so many.
+    pub fn per_byte(self, bytes: u64) -> Seconds {
+        Seconds { best: self.best / bytes as f64, mean: self.mean / bytes as f64 }
+    }
+}
+
+/// Of each run.
+impl FromIterator<f64> for Seconds {
+    fn from_iter<I: IntoIterator<Item = f64>>(runs: I) -> Self {
+        let (mut best, mut all, mut count) = (f64::INFINITY, 0.0, 0);
+        for seconds in runs {
+            best = best.min(seconds);
+            all += seconds;
+            count += 1;
+        }
+        Seconds { best, mean: all / f64::from(count) }
+    }
+}
+
+/// Seconds that several runs take.
+pub fn wall_of(runs: usize, work: impl FnMut() -> Result<()>) -> Result<Seconds> {
+    seconds(runs, work, |span| span.wall)
+}
+
+/// Seconds that several runs of what one thread does without waiting for anything work, which others on the machine disturb less.
+pub fn cpu_of(runs: usize, work: impl FnMut() -> Result<()>) -> Result<Seconds> {
+    seconds(runs, work, |span| span.cpu)
+}
+
+fn seconds(
+    runs: usize,
+    mut work: impl FnMut() -> Result<()>,
+    taken: impl Fn(Span) -> f64,
+) -> Result<Seconds> {
+    (0..runs).map(|_| Ok(taken(timed(&mut work)?.0))).collect()
 }
 
 fn cpu_seconds() -> f64 {

@@ -89,6 +89,8 @@ pub struct Row {
     pub span: Option<Span>,
     /// Its CPU seconds beside those of the stages alone.
     pub cpu_to_stages: Option<f64>,
+    /// The ratio, were the limit not made of the fastest passes of its stages but of the mean times of all.
+    pub to_means: Option<f64>,
     /// What the limit is made of.
     pub terms: String,
 }
@@ -135,6 +137,7 @@ impl Row {
             target: Target::NONE,
             span: None,
             cpu_to_stages: None,
+            to_means: None,
             terms: terms.into(),
         }
     }

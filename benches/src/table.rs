@@ -23,10 +23,10 @@ pub fn markdown(limits: Option<&Limits>, rows: &[Row]) -> String {
 /// The rows alone as Markdown.
 pub fn rows_markdown(rows: &[Row]) -> String {
     let mut out = String::from(
-        "| what | reached | limit | unit | ratio | must | should | | wall s | CPU s | others s | CPU / stages | limit is |\n",
+        "| what | reached | limit | unit | ratio | must | should | | to means | wall s | CPU s | others s | CPU / stages | limit is |\n",
     );
     out.push_str("| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |");
-    out.push_str(&" ---: |".repeat(4));
+    out.push_str(&" ---: |".repeat(5));
     out.push_str(" --- |\n");
     for row in rows {
         let sign = if row.target.at_most { "≤ " } else { "" };
@@ -41,7 +41,7 @@ pub fn rows_markdown(rows: &[Row]) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} | {verdict} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {verdict} | {} | {} | {} | {} | {} | {} |",
             row.what,
             row.unit.shown(row.reached),
             row.unit.shown(row.limit),
@@ -49,6 +49,7 @@ pub fn rows_markdown(rows: &[Row]) -> String {
             ratio(row.ratio()),
             bound(row.target.must),
             bound(row.target.should),
+            seconds(row.to_means, 2),
             seconds(row.span.map(|span| span.wall), 3),
             seconds(row.span.map(|span| span.cpu), 3),
             seconds(row.span.map(|span| span.others), 2),

@@ -2,7 +2,7 @@
 
 use super::Meter;
 use crate::Result;
-use crate::machine::{Span, best, best_cpu, timed};
+use crate::machine::{Seconds, Span, cpu_of, timed, wall_of};
 use crate::mmap;
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
@@ -21,7 +21,7 @@ const BUFFERS: [usize; 3] = [256 << 10, 1 << 20, 4 << 20];
 const WRITE: usize = 1 << 20;
 /// Bytes after which the disk is told early what it may write.
 const EARLY: u64 = 8 << 20;
-/// Runs of each measurement; the fastest counts.
+/// Runs of each measurement.
 const RUNS: usize = 2;
 
 /// `read(2)` of a file that is in the page cache, by so many threads. One thread waits for nothing and is measured by what it
@@ -29,13 +29,16 @@ const RUNS: usize = 2;
 pub(super) fn read(file: File, threads: usize) -> Result<Meter> {
     let length = file.metadata()?.len().min(PART);
     Ok(Box::new(move || {
-        let mut seconds = f64::INFINITY;
-        for buffer in BUFFERS {
+        let by = |buffer| {
             let read = || read_by(&file, length, threads, buffer);
-            let now = if threads == 1 { best_cpu(RUNS, read) } else { best(RUNS, read) };
-            seconds = seconds.min(now?);
+            if threads == 1 { cpu_of(RUNS, read) } else { wall_of(RUNS, read) }
+        };
+        let [first, others @ ..] = BUFFERS;
+        let mut seconds = by(first)?;
+        for buffer in others {
+            seconds = seconds.or(by(buffer)?);
         }
-        Ok(length as f64 / seconds)
+        Ok(seconds.per_byte(length))
     }))
 }
 
@@ -59,18 +62,15 @@ pub(crate) fn read_by(file: &File, length: u64, threads: usize, window: usize) -
 
 /// Every line of a mapping of a file that is in the page cache.
 pub(super) fn touch(file: File) -> Meter {
-    Box::new(move || mmap::touch_rate(&file, RUNS))
+    Box::new(move || mmap::touched(&file, RUNS))
 }
 
 /// Writing a new file at `path` until all is handed over, which waits for nothing and is measured by what it works.
 pub(super) fn write(sample: Rc<Vec<u8>>, length: u64, path: PathBuf) -> Meter {
     let length = length.min(PART);
     Box::new(move || {
-        let mut seconds = f64::INFINITY;
-        for _ in 0..RUNS {
-            seconds = seconds.min(new_file(&path, |file| written(file, &sample, length, false))?.cpu);
-        }
-        Ok(length as f64 / seconds)
+        let write = |_| Ok(new_file(&path, |file| written(file, &sample, length, false))?.cpu);
+        Ok((0..RUNS).map(write).collect::<Result<Seconds>>()?.per_byte(length))
     })
 }
 
@@ -79,15 +79,14 @@ pub(super) fn write(sample: Rc<Vec<u8>>, length: u64, path: PathBuf) -> Meter {
 pub(super) fn write_durable(sample: Rc<Vec<u8>>, length: u64, path: PathBuf) -> Meter {
     let length = length.min(PART);
     Box::new(move || {
-        let mut seconds = f64::INFINITY;
-        for early in [true, false] {
-            let durable = |file: &File| {
+        let write = |early| {
+            new_file(&path, |file| {
                 written(file, &sample, length, early)?;
                 Ok(file.sync_data()?)
-            };
-            seconds = seconds.min(new_file(&path, durable)?.wall);
-        }
-        Ok(length as f64 / seconds)
+            })
+        };
+        let [early, at_the_end] = [write(true)?, write(false)?].map(|span| Seconds::once(span.wall));
+        Ok(early.or(at_the_end).per_byte(length))
     })
 }
 

@@ -4,7 +4,7 @@
 use super::Meter;
 use crate::Result;
 use crate::cuts::lengths;
-use crate::machine::{best, best_cpu};
+use crate::machine::{cpu_of, wall_of};
 use reel_engine::chunk::gear::{Gear, Kernel};
 use reel_engine::digest;
 use reel_engine::frame::compressor;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 pub(crate) const GROUP: usize = 256 << 10;
 /// Chunks that are hashed in one go: equal ones side by side.
 const BATCH: usize = 16;
-/// Runs of what takes hundredths of a second, and of what takes tenths; the fastest counts.
+/// Runs of what takes hundredths of a second, and of what takes tenths.
 const RUNS: usize = 5;
 const SLOW_RUNS: usize = 2;
 
@@ -35,8 +35,8 @@ pub(super) fn copy(threads: usize) -> Meter {
             });
             Ok(())
         };
-        let seconds = if threads == 1 { best_cpu(RUNS, copy) } else { best(RUNS, copy) }?;
-        Ok((REGION * threads) as f64 / seconds)
+        let seconds = if threads == 1 { cpu_of(RUNS, copy) } else { wall_of(RUNS, copy) }?;
+        Ok(seconds.per_byte((REGION * threads) as u64))
     })
 }
 
@@ -100,7 +100,7 @@ pub(super) fn decode(sample: &[u8], level: i32) -> Result<Meter> {
 }
 
 fn measured(runs: usize, bytes: usize, mut work: impl FnMut() -> Result<()> + 'static) -> Meter {
-    Box::new(move || Ok(bytes as f64 / best_cpu(runs, &mut work)?))
+    Box::new(move || Ok(cpu_of(runs, &mut work)?.per_byte(bytes as u64)))
 }
 
 /// A batch at a time, as a worker does.

@@ -143,7 +143,7 @@ pub fn one_page(bench: &mut Workbench) -> Result<Vec<Row>> {
     bench.back_up(&bench.database(), Compression::Zstd(level))?;
     let frame = Stage::Decode(level);
     let mut gauge = Gauge::new(&bench.place(&bench.database()), [frame])?;
-    let limit = || Ok(GROUP as f64 / gauge.measure()?.rate(frame));
+    let limit = || Ok(GROUP as f64 / gauge.measure()?.best.rate(frame));
     let turns = in_turns(RUNS, limit, || pages_of_a_new_pool(bench))?;
     let opening = turns.iter().map(|turn| {
         let seconds = turn.run.opening;

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::gauge::{Gauge, Place};
-use crate::limits::Limits;
+use crate::limits::{Limits, Measured};
 use crate::machine::{Span, timed};
 use crate::model::Model;
 use crate::pipeline::Shares;
@@ -25,7 +25,7 @@ pub(super) struct Run<T> {
 pub(super) struct Runs<T> {
     what: String,
     cores: usize,
-    turns: Vec<Turn<Limits, Run<T>>>,
+    turns: Vec<Turn<Measured, Run<T>>>,
 }
 
 impl<T> Runs<T> {
@@ -72,10 +72,11 @@ impl<T> Runs<T> {
         model: impl Fn(&T) -> Model,
         row: impl Fn(&Run<T>, &Model, &Limits) -> Row,
     ) -> Row {
-        let each = self
-            .turns
-            .iter()
-            .map(|turn| row(&turn.run, &model(&turn.run.told), &turn.before.between(&turn.after)));
+        let each = self.turns.iter().map(|turn| {
+            let (model, limits) = (model(&turn.run.told), turn.before.and(&turn.after));
+            let beside = |limits| row(&turn.run, &model, limits);
+            Row { to_means: Some(beside(&limits.mean).ratio()), ..beside(&limits.best) }
+        });
         Row { what: what.to_owned(), ..Row::median(each) }
     }
 }
