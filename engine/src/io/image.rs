@@ -128,7 +128,7 @@ struct Queue {
 
 impl Queue {
     fn new(direct: File) -> io::Result<Queue> {
-        let (ring, free) = Ring::new(REQUESTS, REQUEST, Pages::Plain)?;
+        let (ring, free) = Ring::new(REQUESTS, REQUEST, Pages::Huge)?;
         Ok(Queue {
             ring,
             direct: Arc::new(direct),

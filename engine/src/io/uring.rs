@@ -21,7 +21,7 @@ pub(super) enum Pages {
     /// Those that the system gives everyone.
     Plain,
     /// Huge ones where the system gives them: to the device a buffer is one stretch of memory then, and not one for each 4 KiB.
-    /// Cold reads are faster for it. Writes are not, and those of a restore seemed to be slower.
+    /// Cold reads and the single requests of an image are faster for it; the many writes of a restore are not.
     Huge,
 }
 
