@@ -12,6 +12,7 @@ use reel_tape::layout::recipe::{PageRange, Recognised};
 use reel_tests::memory::{Stream, back_up as back_up_streams, image_of, open, options, restore_and_compare};
 use reel_workload::Store;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ fn samples(test: &str) -> Option<PathBuf> {
     if found.exists() {
         return Some(found);
     }
-    eprintln!("skipped: {test}: shared samples absent");
+    // Not `eprintln!`, which the harness keeps to itself when a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
     None
 }
 
