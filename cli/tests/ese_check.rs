@@ -1,9 +1,11 @@
 //! `reel ese k`, `space` and `check` as a script sees them.
 
+#[path = "../../formats/tests/samples/mod.rs"]
+mod samples;
+
 use reel_workload::Store;
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -77,26 +79,9 @@ fn a_file_that_is_no_database_is_an_error() {
 
 /// The recovered database of a case of the engine's, if the shared samples are there.
 fn case(test: &str, name: &str) -> Option<Vec<u8>> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("REEL_SHARED").map_or_else(beside, PathBuf::from);
-    let Ok(packed) = fs::read(shared.join(format!("data/ese/cases/{name}.tar.zst"))) else {
-        // Not `eprintln!`, which the harness keeps to itself when a test passes.
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
-        return None;
-    };
-    let tar = zstd::decode_all(&packed[..]).unwrap();
-    let mut at = 0;
-    while tar[at] != 0 {
-        let field = |range: std::ops::Range<usize>| {
-            String::from_utf8_lossy(&tar[at..][range]).trim_end_matches('\0').trim().to_owned()
-        };
-        let len = usize::from_str_radix(&field(124..136), 8).unwrap();
-        if field(0..100).ends_with("expected/a.edb") {
-            return Some(tar[at + 512..][..len].to_vec());
-        }
-        at += 512 + len.next_multiple_of(512);
-    }
-    panic!("{name} has no recovered database");
+    let archive = samples::read(&samples::path(test, &format!("data/ese/cases/{name}.tar.zst"))?);
+    let found = samples::tar_files(&archive).into_iter().find(|(path, _)| path.ends_with("expected/a.edb"));
+    Some(found.expect("the case has a recovered database").1.to_vec())
 }
 
 #[test]

@@ -14,7 +14,6 @@ use reel_formats::ese::tables::{Catalog, ColumnType, Row, Rows, Value};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -37,11 +36,7 @@ static PYTHON: LazyLock<Option<(PathBuf, TempDir)>> = LazyLock::new(|| {
                 .args(["libesedb-python", "dissect.esedb"]),
         );
     if !installed {
-        // Not `eprintln!`, which the harness keeps to itself when a test passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: readers of the package index: no python3, or no way to install them"
-        );
+        samples::skipped("readers of the package index", "no python3, or no way to install them");
     }
     installed.then_some((python, folder))
 });

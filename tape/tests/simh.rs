@@ -1,10 +1,10 @@
 //! SIMH images: what others wrote, files, damage, torn tails, failing stores.
 
 mod blocks;
+#[path = "../../formats/tests/samples/mod.rs"]
+mod samples;
 
 use std::io;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use blocks::{block, probe};
 use proptest::prelude::*;
@@ -414,22 +414,10 @@ fn a_file_is_written_closed_torn_cut_and_appended_to() {
     assert_eq!(SimhTape::open_read(folder.path()).unwrap_err().class(), Class::State);
 }
 
-fn samples(test: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("REEL_SHARED").map_or(beside, PathBuf::from);
-    let samples = shared.join("data/samples/tape/simh");
-    if samples.is_dir() {
-        return Some(samples);
-    }
-    // Not `eprintln!`, which the harness keeps to itself when a test passes.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
-    None
-}
-
 #[test]
 fn images_that_others_wrote_have_the_records_and_marks_that_others_found() {
-    let Some(samples) = samples("images_that_others_wrote_have_the_records_and_marks_that_others_found")
-    else {
+    let test = "images_that_others_wrote_have_the_records_and_marks_that_others_found";
+    let Some(samples) = samples::path(test, "data/samples/tape/simh") else {
         return;
     };
     // Name, records, filemarks, data bytes, shortest and longest record, as the samples' README gives them.

@@ -1,5 +1,8 @@
 //! Files that other software made: backed up, recognised, checked page by page, restored equal.
 
+#[path = "../../formats/tests/samples/mod.rs"]
+mod shared;
+
 use reel_engine::backup::{BackupReport, backup};
 use reel_engine::chunk::pages::log_generation;
 use reel_engine::list;
@@ -12,26 +15,8 @@ use reel_tape::layout::recipe::{PageRange, Recognised};
 use reel_tests::memory::{Stream, back_up as back_up_streams, image_of, open, options, restore_and_compare};
 use reel_workload::Store;
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// The folder of samples, or `None`, said loudly, where it is absent.
-fn samples(test: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let found = std::env::var_os("REEL_SHARED").map_or_else(beside, PathBuf::from).join("data/samples");
-    if found.exists() {
-        return Some(found);
-    }
-    // Not `eprintln!`, which the harness keeps to itself when a test passes.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
-    None
-}
-
-fn unpacked(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).unwrap();
-    if path.extension().is_some_and(|e| e == "zst") { zstd::decode_all(&bytes[..]).unwrap() } else { bytes }
-}
 
 fn back_up(shelf: &MemoryShelf, root: &Path) -> BackupReport {
     let tree = TreeOptions { classify: log_generation, ..TreeOptions::default() };
@@ -42,7 +27,9 @@ fn back_up(shelf: &MemoryShelf, root: &Path) -> BackupReport {
 
 #[test]
 fn all_samples_come_back_equal_and_a_second_backup_adds_next_to_nothing() {
-    let Some(root) = samples("all_samples_come_back_equal_and_a_second_backup_adds_next_to_nothing") else {
+    let Some(root) =
+        shared::path("all_samples_come_back_equal_and_a_second_backup_adds_next_to_nothing", "data/samples")
+    else {
         return;
     };
     let shelf = MemoryShelf::default();
@@ -82,11 +69,15 @@ fn stated_pages(readme: &str) -> BTreeMap<String, (u32, [u64; 3])> {
 
 #[test]
 fn the_pages_of_sample_databases_are_counted_as_their_table_says() {
-    let Some(root) = samples("the_pages_of_sample_databases_are_counted_as_their_table_says") else { return };
+    let Some(root) =
+        shared::path("the_pages_of_sample_databases_are_counted_as_their_table_says", "data/samples")
+    else {
+        return;
+    };
     let stated = stated_pages(&std::fs::read_to_string(root.join("ese/README.md")).unwrap());
     assert!(stated.len() > 25, "{} rows", stated.len());
     let streams: Vec<_> =
-        stated.keys().map(|name| Stream::file(name, unpacked(&root.join("ese").join(name)))).collect();
+        stated.keys().map(|name| Stream::file(name, shared::read(&root.join("ese").join(name)))).collect();
     let shelf = MemoryShelf::default();
     let report = back_up_streams(&shelf, &streams);
     assert_eq!(report.databases.len(), stated.len(), "every one is recognised");
@@ -112,7 +103,9 @@ fn the_pages_of_sample_databases_are_counted_as_their_table_says() {
 
 #[test]
 fn sqlite_samples_are_recognised_and_come_back_equal() {
-    let Some(root) = samples("sqlite_samples_are_recognised_and_come_back_equal") else { return };
+    let Some(root) = shared::path("sqlite_samples_are_recognised_and_come_back_equal", "data/samples") else {
+        return;
+    };
     let mut streams = Vec::new();
     let mut folders: Vec<_> =
         std::fs::read_dir(root.join("sqlite-wal")).unwrap().map(|e| e.unwrap().path()).collect();
@@ -122,7 +115,7 @@ fn sqlite_samples_are_recognised_and_come_back_equal() {
         files.sort();
         for file in files {
             let name = file.strip_prefix(&root).unwrap().to_str().unwrap();
-            streams.push(Stream::file(name, unpacked(&file)));
+            streams.push(Stream::file(name, shared::read(&file)));
         }
     }
     let shelf = MemoryShelf::default();

@@ -1,6 +1,8 @@
 //! The reference's own checkers find nothing wrong with stores and logs.
 
-use std::io::Write as _;
+#[path = "../../../formats/tests/samples/mod.rs"]
+mod samples;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,12 +16,11 @@ fn checkers(test: &str) -> Option<PathBuf> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let tools = shared.join("tools");
     if !tools.join("check_pages.py").exists() {
-        // Not `eprintln!`, which the harness keeps to itself when a test passes.
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
+        samples::skipped(test, "shared samples absent");
         return None;
     }
     if Command::new("python3").arg("--version").output().is_err() {
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: python3 absent");
+        samples::skipped(test, "python3 absent");
         return None;
     }
     Some(tools)

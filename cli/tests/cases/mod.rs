@@ -1,21 +1,17 @@
 //! Cases of the real engine, unpacked for the command.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+#[path = "../../../formats/tests/samples/mod.rs"]
+mod samples;
+
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The folder of the cases, or `None`, said loudly, where they are absent.
 pub fn cases(test: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let shared = std::env::var_os("REEL_SHARED").map_or_else(beside, PathBuf::from).join("data/ese/cases");
-    if !shared.exists() {
-        // Not `eprintln!`, which the harness keeps to itself when a test passes.
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
-    }
-    shared.exists().then_some(shared)
+    samples::path(test, "data/ese/cases")
 }
 
 /// A case, unpacked.
@@ -28,20 +24,10 @@ impl Case {
     /// Unpacks case `name`.
     pub fn open(cases: &Path, name: &str) -> Case {
         let folder = tempfile::tempdir().unwrap();
-        let packed = fs::read(cases.join(format!("{name}.tar.zst"))).unwrap();
-        let archive = zstd::decode_all(&packed[..]).unwrap();
-        let text =
-            |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|b| *b == 0).next().unwrap()).into_owned();
-        let mut at = 0;
-        while at + 512 <= archive.len() && archive[at] != 0 {
-            let header = &archive[at..at + 512];
-            let len = usize::from_str_radix(text(&header[124..136]).trim(), 8).unwrap();
-            if matches!(header[156], b'0' | 0) {
-                let path = folder.path().join(text(&header[..100]));
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, &archive[at + 512..][..len]).unwrap();
-            }
-            at += 512 + len.next_multiple_of(512);
+        for (path, bytes) in samples::tar_files(&samples::read(&cases.join(format!("{name}.tar.zst")))) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
         }
         Case { folder, name: name.to_owned() }
     }

@@ -11,10 +11,14 @@ pub fn path(test: &str, path: &str) -> Option<PathBuf> {
     if found.exists() {
         Some(found)
     } else {
-        // Not `eprintln!`, which the harness keeps to itself when a test passes.
-        let _ = writeln!(std::io::stderr(), "skipped: {test}: shared samples absent");
+        skipped(test, "shared samples absent");
         None
     }
+}
+
+/// Says which test passes over something, and why: not by `eprintln!`, which the harness keeps to itself when a test passes.
+pub fn skipped(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
 
 /// The bytes of a sample; one whose name ends in `.zst` is unpacked.
